@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/cause.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/signame.h"
+
+const char *cause_kind_name(enum cause_kind kind) {
+    static const char *const names[] = {
+#define X(name, text) [CAUSE_##name] = text,
+        CAUSE_KINDS(X)
+#undef X
+    };
+
+    return kind < CAUSE_MAX ? names[kind] : "unknown";
+}
+
+int cause_exit_status(struct cause cause) {
+    switch (cause.kind) {
+    case CAUSE_EXIT:
+        return cause.value;
+    case CAUSE_SIGNAL:
+    case CAUSE_CORE:
+        return 128 + cause.value;
+    case CAUSE_EXEC:
+        return cause.status;
+    case CAUSE_SPAWN:
+        return 126;
+    case CAUSE_LOST:
+        return 125;
+    case CAUSE_NONE:
+    case CAUSE_MAX:
+        break;
+    }
+    return 0;
+}
+
+const char *cause_format(struct cause cause, char buffer[80]) {
+    char name[24];
+
+    switch (cause.kind) {
+    case CAUSE_EXIT:
+        snprintf(buffer, 80, "exit status %d", cause.value);
+        return buffer;
+    case CAUSE_SIGNAL:
+        snprintf(buffer, 80, "killed by %s", signame_format(cause.value, name));
+        return buffer;
+    case CAUSE_CORE:
+        snprintf(buffer, 80, "dumped core on %s", signame_format(cause.value, name));
+        return buffer;
+    case CAUSE_EXEC:
+    case CAUSE_SPAWN:
+        snprintf(buffer, 80, "%s", strerrordesc_np(cause.value) ?: "unknown error");
+        return buffer;
+    case CAUSE_LOST:
+        snprintf(buffer, 80, "exit status taken by another wait");
+        return buffer;
+    case CAUSE_NONE:
+    case CAUSE_MAX:
+        break;
+    }
+    snprintf(buffer, 80, "no cause");
+    return buffer;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * What the core wants done. Actions leave in the order in which they were decided; the shell does
+ * SPAWN before the others of the same outbox, because a replacement should not wait for a log line.
+ */
+
+#include <assert.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/nsec.h"
+#include "core/cause.h"
+
+enum action_kind {
+    ACTION_SPAWN,      /* make a process; answer with SPAWNED or SPAWN_FAILED */
+    ACTION_SIGNAL,     /* send `signal` to the worker's process (and its group, as configured) */
+    ACTION_KILL_TREE,  /* SIGKILL to all of the tree; TREE_GONE when nothing is left of it */
+    ACTION_CHECK_TREE, /* pass the stop signal on to survivors; TREE_GONE when nothing is left */
+    ACTION_SET_TIMER,  /* the worker's one timer: `when`, `token`; NSEC_NEVER disarms */
+    ACTION_REPORT,     /* tell whoever watches */
+    ACTION_BROADCAST,  /* feed the event `event` to every worker of the pool */
+    ACTION_FEED,       /* feed the event `event` to worker `worker` */
+    ACTION_SHUT_DOWN,  /* the start limit says: stop every pool and exit */
+    ACTION_ENDED,      /* no worker of the pool is alive any more */
+};
+
+/* enumerator, name in the log */
+#define REPORT_KINDS(X)                                                                            \
+    X(STARTED, "started")                                                                          \
+    X(READY, "ready")                                                                              \
+    X(EXITED, "exited")             /* cause, ran */                                               \
+    X(SPAWN_FAILED, "spawn-failed") /* cause */                                                    \
+    X(BACKOFF, "backoff")           /* delay */                                                    \
+    X(STOPPING, "stopping")         /* cause of the process: none yet */                           \
+    X(KILLING, "killing")           /* reason */                                                   \
+    X(STOPPED, "stopped")                                                                          \
+    X(DONE, "done")                   /* cause, reason */                                          \
+    X(GIVEN_UP, "given-up")           /* cause, reason */                                          \
+    X(LEFTOVER, "leftover")           /* what could not be killed */                               \
+    X(RESTART_LIMIT, "restart-limit") /* the pool's max_restarts are used up */                    \
+    X(ROLLING, "rolling")             /* a rolling restart begins */                               \
+    X(ROLL_DONE, "roll-done")                                                                      \
+    X(ROLL_FAILED, "roll-failed")                                                                  \
+    X(ENDED, "ended") /* no worker of the pool is alive */
+
+enum report_kind {
+#define X(name, text) REPORT_##name,
+    REPORT_KINDS(X)
+#undef X
+        REPORT_MAX
+};
+
+/* Reports from here on are about the pool, not about one worker. */
+#define REPORT_FIRST_OF_POOL REPORT_RESTART_LIMIT
+
+const char *report_kind_name(enum report_kind kind);
+
+struct report {
+    enum report_kind kind;
+    uint32_t worker;
+    uint32_t generation;
+    pid_t pid; /* 0: none */
+    struct cause cause;
+    nsec_t ran;         /* how long the process lived */
+    nsec_t delay;       /* until the restart */
+    const char *reason; /* a literal, or NULL */
+};
+
+struct action {
+    enum action_kind kind;
+    uint32_t worker;
+    union {
+        int signal;
+        int event;
+        struct {
+            nsec_t when;
+            uint32_t token;
+        } timer;
+        struct report report;
+    };
+};
+
+/* The most actions that one step of a worker, and of its pool after it, can decide. */
+#define WORKER_STEP_ACTIONS 8
+#define OUTBOX_CAPACITY     (WORKER_STEP_ACTIONS + 6)
+
+struct outbox {
+    uint32_t count;
+    struct action actions[OUTBOX_CAPACITY];
+};
+
+/* The next free action, of the given kind and otherwise zeroed. */
+static inline struct action *outbox_push(
+    struct outbox *outbox, enum action_kind kind, uint32_t worker) {
+    assert(outbox->count < OUTBOX_CAPACITY);
+    struct action *action = &outbox->actions[outbox->count++];
+
+    *action = (struct action){.kind = kind, .worker = worker};
+    return action;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The life of one worker, as a pure state machine: an event goes in, the state changes, actions
+ * come out. No clock, no system call, no allocation: `now` arrives with the event, what should
+ * happen leaves through the outbox, and the shell does it.
+ *
+ *               start                       ready
+ *   STOPPED ─────────────▶ STARTING ─────────────────▶ READY
+ *      ▲                    ▲  │ exit, spawn failed      │ exit
+ *      │         timer, none│  ▼                         ▼
+ *      │                    │ (verdict) ──────────▶ DONE, FAILED
+ *      │             BACKOFF ◀────┘
+ *      │
+ *      └── DRAINING ◀── exit ── STOPPING ◀── stop, restart ── STARTING, READY
+ *            │  ▲                   │ timer, kill
+ *            │  └────── exit ── KILLING
+ *            └─ tree gone: STOPPED, or STARTING where the worker is wanted up (a restart)
+ *
+ * What is and what is wanted are two fields: `state` and `wanted`. A stop in the middle of a
+ * restart, or a start in the middle of a stop, only changes what is wanted; the process that is on
+ * its way out is waited for in any case, so there is never a second one.
+ *
+ * DRAINING is the time between the process's own end and the end of what it left: "stopped" means
+ * that nothing of the tree is left (or that what could not be killed has been named). A process
+ * that ends unasked is not drained: its replacement starts at once.
+ *
+ * Late news is dropped in one place: an exit or readiness of an earlier incarnation by its
+ * generation, a timer that was moved or cancelled by its token.
+ *
+ * Contract with the shell: a SPAWN action is answered with SPAWNED or SPAWN_FAILED before the same
+ * worker gets any other event; a KILL_TREE or CHECK_TREE with TREE_GONE, then or later.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/nsec.h"
+#include "base/random.h"
+#include "core/backoff.h"
+#include "core/cause.h"
+#include "core/outbox.h"
+#include "core/start_limit.h"
+#include "core/verdict.h"
+
+/* enumerator, name for people, is it alive (it holds a process or will start one by itself) */
+#define WORKER_STATES(X)                                                                           \
+    X(STOPPED, "stopped", false)    /* nothing runs, nothing is wanted */                          \
+    X(STARTING, "starting", true)   /* a process was made; it is not yet known to serve */         \
+    X(READY, "ready", true)         /* it serves */                                                \
+    X(STOPPING, "stopping", true)   /* asked to stop, within its stop timeout */                   \
+    X(KILLING, "killing", true)     /* SIGKILL sent to the tree; the process has not ended yet */  \
+    X(DRAINING, "draining", true)   /* the process has ended; the rest of its tree has not */      \
+    X(BACKOFF, "backing-off", true) /* waits before a restart */                                   \
+    X(DONE, "done", false)          /* ended cleanly, and the policy wants no restart */           \
+    X(FAILED, "failed", false)      /* ended otherwise, and there will be no restart */
+
+enum worker_state {
+#define X(name, text, alive) WORKER_##name,
+    WORKER_STATES(X)
+#undef X
+        WORKER_STATE_MAX
+};
+
+const char *worker_state_name(enum worker_state state);
+bool worker_state_is_alive(enum worker_state state);
+
+enum worker_event_kind {
+    EVENT_START,        /* by hand: start now, whatever happened before */
+    EVENT_STOP,         /* by hand: stop gracefully and stay down */
+    EVENT_RESTART,      /* by hand: stop gracefully, then start */
+    EVENT_KILL,         /* by hand: stop at once */
+    EVENT_SPAWNED,      /* answer to SPAWN: `pid` */
+    EVENT_SPAWN_FAILED, /* answer to SPAWN: `cause` */
+    EVENT_READY,        /* the process of `generation` serves */
+    EVENT_EXITED,       /* the process of `generation` ended: `cause` */
+    EVENT_TREE_GONE,    /* nothing of the tree of `generation` is left */
+    EVENT_TIMER,        /* the timer with `token` */
+    EVENT_MAX
+};
+
+struct worker_event {
+    enum worker_event_kind kind;
+    uint32_t generation;
+    uint32_t token;
+    pid_t pid;
+    struct cause cause;
+    nsec_t now;
+};
+
+/* The rules of a pool, the same for each of its workers. */
+struct worker_rules {
+    struct restart_policy restart;
+    struct backoff_rules backoff;
+    struct start_limit_rules start_limit;
+    uint64_t max_restarts; /* of the whole pool; UINT64_MAX: no limit */
+    nsec_t stop_timeout;
+    int stop_signal;
+};
+
+/* What the workers of a pool share and change together. */
+struct worker_ledger {
+    uint32_t states[WORKER_STATE_MAX]; /* how many workers are in each state */
+    uint64_t restarts;                 /* automatic ones, over the whole pool */
+    bool proven;                       /* some process of the pool has become its program once */
+    bool exhausted;                    /* max_restarts is used up */
+    struct random random;
+};
+
+struct worker {
+    uint32_t number;
+    uint32_t generation; /* of the current or the last process; 0: there was none */
+    uint32_t token;      /* of the current timer */
+    uint32_t restarts;   /* automatic ones */
+    pid_t pid;           /* 0: no process */
+    enum worker_state state : 8;
+    bool wanted : 1;
+    bool has_timer : 1;
+    bool forced : 1; /* SIGKILL was needed, or asked for, in this stop */
+    bool clean : 1;  /* the last process ended as it should */
+    struct cause cause;
+    nsec_t started;
+    nsec_t deadline; /* of the stop under way */
+    struct backoff backoff;
+    struct start_limit start_limit;
+};
+
+/* A worker that is STOPPED; counts itself in the ledger. */
+void worker_init(struct worker *worker, uint32_t number, struct worker_ledger *ledger);
+
+/* Takes one event. The outbox must have room for WORKER_STEP_ACTIONS more actions. */
+void worker_step(struct worker *worker, const struct worker_event *event,
+    const struct worker_rules *rules, struct worker_ledger *ledger, struct outbox *outbox);
