@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/process.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sys/raw.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+/*
+ * Without a version of raw_call() of its own, the child's errno is ours: then we stand still until
+ * it has gone.
+ */
+#define CHILD_FLAGS                                                                                \
+    (CLONE_VM | CLONE_PIDFD | CLONE_CHILD_CLEARTID | (RAW_IS_PRIVATE ? 0 : CLONE_VFORK))
+
+struct process_features process_probe(void) {
+    return (struct process_features){
+        .clone3 = RAW_IS_PRIVATE,
+        .close_range = syscall(SYS_close_range, UINT_MAX, UINT_MAX, 0) == 0,
+    };
+}
+
+/*
+ * clone3(2) on another stack: the child starts in the same instruction stream with an empty stack,
+ * so it cannot return into a C function and calls `run` at once.
+ */
+static long clone3_run(struct clone_args *args, int (*run)(void *), void *argument) {
+#if defined(__x86_64__) && !defined(__ILP32__)
+    long result;
+
+    __asm__ volatile(
+        "syscall\n\t"
+        "testq %%rax, %%rax\n\t"
+        "jnz 1f\n\t"
+        "movq %[argument], %%rdi\n\t"
+        "call *%[run]\n\t"
+        "movl %%eax, %%edi\n\t"
+        "movl %[exit], %%eax\n\t"
+        "syscall\n\t"
+        "hlt\n"
+        "1:"
+        : "=a"(result)
+        : "a"(SYS_clone3), "D"(args),
+        "S"(sizeof(*args)), [run] "r"(run), [argument] "r"(argument), [exit] "i"(SYS_exit_group)
+        : "rcx", "r11", "cc", "memory");
+    return result;
+#elif defined(__aarch64__)
+    register long x8 __asm__("x8") = SYS_clone3;
+    register long x0 __asm__("x0") = (long)args;
+    register long x1 __asm__("x1") = sizeof(*args);
+
+    __asm__ volatile(
+        "svc #0\n\t"
+        "cbnz x0, 1f\n\t"
+        "mov x0, %[argument]\n\t"
+        "blr %[run]\n\t"
+        "mov x8, %[exit]\n\t"
+        "svc #0\n"
+        "1:"
+        : "+r"(x0)
+        : "r"(x8), "r"(x1), [run] "r"(run), [argument] "r"(argument), [exit] "i"(SYS_exit_group)
+        : "cc", "memory");
+    return x0;
+#else
+    (void)args, (void)run, (void)argument;
+    return -ENOSYS;
+#endif
+}
+
+static int clone_new(const struct process_clone *request, pid_t *ret_pid, int *ret_pidfd) {
+    struct clone_args args = {
+        .flags = CHILD_FLAGS | CLONE_CLEAR_SIGHAND | (request->share_files ? CLONE_FILES : 0),
+        .pidfd = (uintptr_t)ret_pidfd,
+        .child_tid = (uintptr_t)request->busy,
+        .exit_signal = SIGCHLD,
+        .stack = (uintptr_t)request->stack,
+        .stack_size = request->stack_size,
+    };
+    long r = clone3_run(&args, request->run, request->argument);
+
+    if (r < 0)
+        return (int)r;
+    *ret_pid = (pid_t)r;
+    return 0;
+}
+
+/*
+ * clone(2) cannot reset handlers, so every signal stays blocked from before the clone until the
+ * child has reset them itself.
+ */
+static int clone_old(const struct process_clone *request, pid_t *ret_pid, int *ret_pidfd) {
+    int flags = CHILD_FLAGS | (request->share_files ? CLONE_FILES : 0) | SIGCHLD;
+    sigset_t all, before;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &before);
+    int r = clone(request->run, (char *)request->stack + request->stack_size, flags,
+        request->argument, ret_pidfd, NULL, request->busy);
+    int error = errno;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (r < 0)
+        return -error;
+    *ret_pid = r;
+    return 0;
+}
+
+int process_clone(const struct process_clone *request, struct process_features *features,
+    pid_t *ret_pid, int *ret_pidfd) {
+    if (features->clone3) {
+        int r = clone_new(request, ret_pid, ret_pidfd);
+
+        if (r != -ENOSYS && r != -EPERM)
+            return r;
+        features->clone3 = false;
+    }
+    return clone_old(request, ret_pid, ret_pidfd);
+}
+
+int process_open(pid_t pid, int *ret_pidfd) {
+    long fd = syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd < 0)
+        return -errno;
+    *ret_pidfd = (int)fd;
+    return 0;
+}
+
+int process_signal(int pidfd, int signal) {
+    return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? -errno : 0;
+}
+
+int process_reap(int pidfd, struct process_end *ret_end) {
+    siginfo_t info = {0};
+
+    if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0)
+        return -errno;
+    if (info.si_pid == 0)
+        return 0;
+    *ret_end = (struct process_end){info.si_code, info.si_status};
+    return 1;
+}
+
+int process_reap_stranger(pid_t *ret_pid) {
+    siginfo_t info = {0};
+
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WNOTHREAD) < 0)
+        return -errno;
+    *ret_pid = info.si_pid;
+    return info.si_pid != 0;
+}
+
+void process_reap_pid(pid_t pid) {
+    siginfo_t info;
+
+    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+}
