@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+
+#define LOG_ROOM 65536
+
+/* A buffer that grew past this is given back once it is empty. */
+#define LOG_KEEP 4096
+
+enum log_sink {
+    SINK_PLAIN,  /* a regular file or a description of our own that does not block */
+    SINK_SOCKET, /* MSG_DONTWAIT */
+    SINK_POLLED, /* a pipe or terminal that blocks: ask first, write little */
+};
+
+struct log {
+    struct loop *loop;
+    int fd;
+    int own_fd; /* opened anew; -1 */
+    enum log_sink sink;
+    loop_source_t source; /* waits for room; 0 when it need not */
+    uint64_t dropped;
+    struct log_lost lost;
+    size_t length, capacity;
+    char *waiting;
+};
+
+static void open_sink(struct log *log) {
+    struct stat status;
+    char path[32];
+
+    if (fstat(log->fd, &status) < 0 || S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))
+        return;
+    if (S_ISSOCK(status.st_mode)) {
+        log->sink = SINK_SOCKET;
+        return;
+    }
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", log->fd);
+    log->own_fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+    if (log->own_fd >= 0)
+        log->fd = log->own_fd;
+    else
+        log->sink = SINK_POLLED;
+}
+
+int log_new(struct loop *loop, int fd, struct log_lost lost, struct log **ret_log) {
+    struct log *log = calloc(1, sizeof(*log));
+
+    if (!log)
+        return -ENOMEM;
+    *log = (struct log){.loop = loop, .fd = fd, .own_fd = -1, .lost = lost};
+    open_sink(log);
+    *ret_log = log;
+    return 0;
+}
+
+struct log *log_free(struct log *log) {
+    if (!log)
+        return NULL;
+    log_flush(log);
+    loop_remove(log->loop, log->source);
+    if (log->own_fd >= 0)
+        close(log->own_fd);
+    free(log->waiting);
+    free(log);
+    return NULL;
+}
+
+static ssize_t write_some(const struct log *log) {
+    struct pollfd room = {.fd = log->fd, .events = POLLOUT};
+
+    switch (log->sink) {
+    case SINK_SOCKET:
+        return send(log->fd, log->waiting, log->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    case SINK_POLLED:
+        if (poll(&room, 1, 0) <= 0) {
+            errno = EAGAIN;
+            return -1;
+        }
+        return write(log->fd, log->waiting, MIN(log->length, (size_t)PIPE_BUF));
+    case SINK_PLAIN:
+        break;
+    }
+    return write(log->fd, log->waiting, log->length);
+}
+
+static void on_room(void *data, uint64_t value, int fd, unsigned events) {
+    struct log *log = data;
+
+    (void)value, (void)fd, (void)events;
+    log->source = 0;
+    log_flush(log);
+}
+
+/* Nobody to write to any more (the reader has gone, the disk is full): the lines are lost. */
+static void give_up(struct log *log) {
+    log->dropped++;
+    log->length = 0;
+}
+
+static void wait_for_room(struct log *log) {
+    struct loop_watch watch = {
+        .fd = log->fd,
+        .events = LOOP_OUT,
+        .priority = LOOP_PRIORITY_LOG,
+        .once = true,
+        .fn = on_room,
+        .data = log,
+    };
+
+    if (log->source == 0 && loop_add(log->loop, &watch, &log->source) < 0)
+        give_up(log);
+}
+
+static void confess(struct log *log) {
+    char line[256];
+    int n = snprintf(line, sizeof(line), "%s%llu%s", log->lost.before,
+        (unsigned long long)log->dropped, log->lost.after);
+
+    log->dropped = 0;
+    log_write(log, line, (size_t)n);
+}
+
+static void write_waiting(struct log *log) {
+    while (log->length > 0) {
+        ssize_t n = write_some(log);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN) {
+            wait_for_room(log);
+            return;
+        }
+        if (n < 0) {
+            give_up(log);
+            return;
+        }
+        log->length -= (size_t)n;
+        memmove(log->waiting, log->waiting + n, log->length);
+    }
+}
+
+void log_flush(struct log *log) {
+    bool had_dropped = log->dropped > 0;
+
+    write_waiting(log);
+    if (log->length == 0 && had_dropped && log->dropped > 0) {
+        confess(log);
+        write_waiting(log);
+    }
+    if (log->length == 0 && log->capacity > LOG_KEEP) {
+        free(TAKE(log->waiting));
+        log->capacity = 0;
+    }
+}
+
+static bool make_room(struct log *log, size_t length) {
+    size_t capacity = MAX(log->capacity, (size_t)LOG_KEEP);
+
+    while (capacity < log->length + length)
+        capacity *= 2;
+    if (capacity > LOG_ROOM)
+        return false;
+    if (capacity == log->capacity)
+        return true;
+    char *grown = realloc(log->waiting, capacity);
+    if (!grown)
+        return false;
+    log->waiting = grown;
+    log->capacity = capacity;
+    return true;
+}
+
+void log_write(struct log *log, const char *lines, size_t length) {
+    if (log->length + length > LOG_ROOM / 2)
+        write_waiting(log);
+    if (!make_room(log, length)) {
+        log->dropped++;
+        return;
+    }
+    memcpy(log->waiting + log->length, lines, length);
+    log->length += length;
+}

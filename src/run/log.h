@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * A line writer that never blocks: what the reader does not take at once waits in a bounded buffer
+ * until the loop says that there is room; what does not fit in the buffer is dropped whole lines at
+ * a time, and counted, and said when there is room again.
+ *
+ * The descriptor is somebody else's (standard error, shared with every worker), so its O_NONBLOCK
+ * flag is not ours to set: pipes and terminals are opened anew through /proc/self/fd, sockets are
+ * written with MSG_DONTWAIT, and regular files as they are. Where a pipe cannot be opened anew,
+ * only as much is written as poll(2) says will not block.
+ */
+
+#include <stddef.h>
+
+#include "loop/loop.h"
+
+struct log;
+
+/* How a number of lost lines is told: the line before and after the number. Literals. */
+struct log_lost {
+    const char *before;
+    const char *after;
+};
+
+/* `fd` stays the caller's. -ENOMEM. */
+int log_new(struct loop *loop, int fd, struct log_lost lost, struct log **ret_log);
+
+/* Writes what can be written without waiting, drops the rest. Accepts NULL; returns NULL. */
+struct log *log_free(struct log *log);
+
+/* Takes one or more whole lines. They leave with log_flush(). */
+void log_write(struct log *log, const char *lines, size_t length);
+
+/* Writes what can be written now. To be called at the end of a turn. */
+void log_flush(struct log *log);
