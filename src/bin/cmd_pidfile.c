@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+
+/* brood pidfile: acts on the process that holds a pidfile's lock, through a pidfd. */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/signame.h"
+#include "bin/commands.h"
+#include "bin/options.h"
+#include "bin/pidfile_restart.h"
+#include "bin/readers.h"
+#include "loop/loop.h"
+#include "run/pidfile.h"
+#include "sys/process.h"
+
+enum pidfile_status {
+    PIDFILE_STATUS_RUNNING = 0,
+    PIDFILE_STATUS_NOT_RUNNING = 1,
+    PIDFILE_STATUS_UNKNOWN = 4,
+};
+
+struct pidfile_command {
+    bool help;
+    bool json;
+    bool kill;
+    nsec_t timeout;
+    const char *path;
+    const char *signal;
+    pid_t pid;
+    int pidfd;
+};
+
+#define AT(member) offsetof(struct pidfile_command, member)
+
+static const struct option_row rows[] = {
+    {"timeout", 0, false, "TIME", read_duration, AT(timeout), "a duration",
+        "stop, restart: how long to wait for its end (default 10s)"},
+    {"kill", 0, false, NULL, NULL, AT(kill), NULL, "stop, restart: SIGKILL when the time is over"},
+    {"json", 0, false, NULL, NULL, AT(json), NULL, "status: one JSON object"},
+    {"help", 'h', false, NULL, NULL, AT(help), NULL, "this text"},
+};
+
+/* False when it has not ended in time. */
+static bool wait_for_end(int pidfd, nsec_t timeout) {
+    nsec_t deadline = nsec_add(loop_clock(), timeout);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+
+    for (;;) {
+        nsec_t left = nsec_sub(deadline, loop_clock());
+        nsec_t milliseconds = MIN(left / NSEC_PER_MSEC + 1, (nsec_t)INT32_MAX);
+        int n = poll(&ended, 1, left == 0 ? 0 : (int)milliseconds);
+
+        if (n > 0)
+            return true;
+        if (left == 0)
+            return false;
+    }
+}
+
+static int send(const struct pidfile_command *c, int signal) {
+    char name[24];
+    int r = process_signal(c->pidfd, signal);
+
+    if (r == 0 || r == -ESRCH)
+        return 0;
+    fprintf(stderr, "brood pidfile: %s to process %d: %s\n", signame_format(signal, name), c->pid,
+        strerror(-r));
+    return r;
+}
+
+static int stop(struct pidfile_command *c) {
+    if (send(c, SIGTERM) < 0)
+        return PIDFILE_STATUS_UNKNOWN;
+    if (wait_for_end(c->pidfd, c->timeout))
+        return STATUS_OK;
+    if (c->kill && send(c, SIGKILL) == 0 && wait_for_end(c->pidfd, c->timeout))
+        return STATUS_OK;
+    fprintf(stderr, "brood pidfile: process %d has not ended in time%s\n", c->pid,
+        c->kill ? ", not even by SIGKILL" : "; --kill would end it with SIGKILL");
+    return PIDFILE_STATUS_UNKNOWN;
+}
+
+static int do_status(struct pidfile_command *c) {
+    if (c->json)
+        printf("{\"running\":true,\"pid\":%d}\n", c->pid);
+    else
+        printf("%s: running, process %d\n", c->path, c->pid);
+    return PIDFILE_STATUS_RUNNING;
+}
+
+static int do_stop(struct pidfile_command *c) {
+    int status = stop(c);
+
+    if (status == STATUS_OK)
+        printf("%s: stopped process %d\n", c->path, c->pid);
+    return status;
+}
+
+/* What is running is noted first, because /proc forgets it with the process. */
+static int do_restart(struct pidfile_command *c) {
+    struct restart *restart;
+
+    if (pidfile_restart_is_supervisor(c->pid)) {
+        if (send(c, SIGHUP) < 0)
+            return PIDFILE_STATUS_UNKNOWN;
+        printf("%s: brood (process %d) restarts its workers one after another\n", c->path, c->pid);
+        return STATUS_OK;
+    }
+    int status = pidfile_restart_note(c->pid, &restart);
+    if (status == STATUS_OK)
+        status = stop(c);
+    if (status == STATUS_OK)
+        status = pidfile_restart_start(restart, c->path, c->timeout);
+    pidfile_restart_free(restart);
+    if (status == STATUS_OK)
+        printf("%s: restarted\n", c->path);
+    return status;
+}
+
+static int do_signal(struct pidfile_command *c) {
+    int signal;
+
+    if (!c->signal || signame_parse(c->signal, &signal) < 0) {
+        fprintf(stderr, "brood pidfile signal: '%s' is not a signal\n", c->signal ? c->signal : "");
+        return STATUS_USAGE;
+    }
+    return send(c, signal) < 0 ? PIDFILE_STATUS_UNKNOWN : STATUS_OK;
+}
+
+static const struct verb {
+    const char *name;
+    int (*act)(struct pidfile_command *c);
+} verbs[] = {
+    {"status", do_status},
+    {"stop", do_stop},
+    {"restart", do_restart},
+    {"signal", do_signal},
+};
+
+/* Nobody to act upon: says why. */
+static int nobody(const struct pidfile_command *c, int state) {
+    char text[PIDFILE_TEXT_SIZE];
+
+    if (state < 0)
+        fprintf(stderr, "brood pidfile: %s: %s\n", c->path, pidfile_explain(state, 0, text));
+    else if (state == PIDFILE_HIDDEN)
+        fprintf(stderr, "brood pidfile: %s: held by a process that is not visible here\n", c->path);
+    else if (c->json)
+        printf("{\"running\":false,\"stale\":%s}\n", state == PIDFILE_STALE ? "true" : "false");
+    else
+        printf("%s: not running (%s)\n", c->path,
+            state == PIDFILE_STALE ? "the file is stale: nobody holds its lock" : "no such file");
+    return state == PIDFILE_STALE || state == PIDFILE_ABSENT ? PIDFILE_STATUS_NOT_RUNNING
+                                                             : PIDFILE_STATUS_UNKNOWN;
+}
+
+static int act(const struct verb *verb, struct pidfile_command *c) {
+    int state = pidfile_holder(c->path, &c->pid, &c->pidfd);
+
+    if (state != PIDFILE_HELD)
+        return nobody(c, state);
+    int status = verb->act(c);
+    close(c->pidfd);
+    return status;
+}
+
+static void print_help(const struct option_table *table) {
+    printf(
+        "usage: brood pidfile status|stop|restart [OPTION…] FILE\n"
+        "       brood pidfile signal [OPTION…] FILE SIGNAL\n\n"
+        "Acts on the process that holds FILE's lock, never on the number written in it: a stale\n"
+        "file or a recycled pid is recognised, and nobody else is ever signalled.\n"
+        "restart stops the process and starts the same command again (its arguments, environment,\n"
+        "directory, user and standard streams); a brood supervisor restarts its workers "
+        "instead.\n");
+    options_help(table, 1);
+    printf("\nExit status: 0 running, or done; 1 not running; 2 usage; 4 it could not be found out "
+           "or\n"
+           "done; of restart also those of 'brood daemonize'.\n");
+}
+
+static const struct verb *find_verb(const char *name) {
+    const char *names[ELEMENTS(verbs)];
+
+    for (size_t i = 0; i < ELEMENTS(verbs); i++) {
+        names[i] = verbs[i].name;
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    }
+    const char *nearest = options_nearest(name, names, ELEMENTS(names));
+    fprintf(stderr, "brood pidfile: unknown action '%s'; %s%s\n", name,
+        nearest ? "did you mean " : "see 'brood pidfile --help'", nearest ? nearest : "");
+    return NULL;
+}
+
+/* Options may stand before and after each word. Returns how many words, or -EINVAL. */
+static int read_words(
+    const struct option_table *table, int argc, char **argv, const char *words[3]) {
+    int count = 0;
+
+    while (argc > 0) {
+        int at = options_parse("brood pidfile", table, 1, argc, argv);
+
+        if (at < 0)
+            return at;
+        if (at == argc)
+            break;
+        if (count == 3) {
+            fprintf(stderr, "brood pidfile: unexpected '%s'\n", argv[at]);
+            return -EINVAL;
+        }
+        words[count++] = argv[at];
+        argc -= at + 1;
+        argv += at + 1;
+    }
+    return count;
+}
+
+int command_pidfile(int argc, char **argv) {
+    struct pidfile_command command = {.timeout = 10 * NSEC_PER_SEC, .pidfd = -1};
+    const struct option_table table = {"Options", rows, ELEMENTS(rows), &command};
+    const char *words[3] = {NULL};
+    int count = read_words(&table, argc, argv, words);
+
+    if (command.help) {
+        print_help(&table);
+        return STATUS_OK;
+    }
+    if (count < 0)
+        return STATUS_USAGE;
+    if (count < 2) {
+        fprintf(stderr, "brood pidfile: needs an action and a file; see 'brood pidfile --help'\n");
+        return STATUS_USAGE;
+    }
+    const struct verb *verb = find_verb(words[0]);
+    if (!verb)
+        return STATUS_USAGE;
+    command.path = words[1];
+    command.signal = words[2];
+    return act(verb, &command);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The table of commands. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macro.h"
+#include "bin/commands.h"
+#include "bin/options.h"
+
+static int command_help(int argc, char **argv);
+static int command_version(int argc, char **argv);
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"run", command_run, "keep a pool of workers running"},
+    {"daemonize", command_daemonize, "detach one program from the terminal, done right"},
+    {"pidfile", command_pidfile, "ask for, signal or stop the daemon that holds a pidfile"},
+    {"help", command_help, "this text, or 'brood help COMMAND'"},
+    {"version", command_version, "the version"},
+};
+
+static const struct command *find_command(const char *name) {
+    for (size_t i = 0; i < ELEMENTS(commands); i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const char *name) {
+    const char *names[ELEMENTS(commands)];
+
+    for (size_t i = 0; i < ELEMENTS(commands); i++)
+        names[i] = commands[i].name;
+    const char *nearest = options_nearest(name, names, ELEMENTS(names));
+    if (nearest)
+        fprintf(stderr, "brood: unknown command '%s'; did you mean '%s'?\n", name, nearest);
+    else
+        fprintf(stderr, "brood: unknown command '%s'; see 'brood help'\n", name);
+    return STATUS_USAGE;
+}
+
+static int command_help(int argc, char **argv) {
+    if (argc > 0) {
+        const struct command *command = find_command(argv[0]);
+        char *help[] = {(char *)"--help", NULL};
+
+        return !command || command->run == command_help ? unknown_command(argv[0])
+                                                        : command->run(1, help);
+    }
+    printf("usage: brood COMMAND [OPTION…]\n\n"
+           "brood keeps programs running: one daemon, or a pool of workers that die often and are\n"
+           "back at once.\n\nCommands:\n");
+    for (size_t i = 0; i < ELEMENTS(commands); i++)
+        printf("  %-12s%s\n", commands[i].name, commands[i].help);
+    printf("\n'brood COMMAND --help' says more. To begin with:\n"
+           "  brood run -n 4 -- ./worker\n");
+    return STATUS_OK;
+}
+
+static int command_version(int argc, char **argv) {
+    (void)argc, (void)argv;
+    printf("brood %s\n", BROOD_VERSION);
+    return STATUS_OK;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        fprintf(stderr, "brood: no command given; see 'brood help'\n");
+        return STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return command_help(0, NULL);
+    if (strcmp(argv[1], "--version") == 0)
+        return command_version(0, NULL);
+
+    const struct command *command = find_command(argv[1]);
+    return command ? command->run(argc - 2, argv + 2) : unknown_command(argv[1]);
+}

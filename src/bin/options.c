@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "bin/options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/macro.h"
+#include "base/text.h"
+
+/* Where the help texts begin. */
+#define HELP_COLUMN 34
+
+struct found {
+    const struct option_row *row;
+    const struct option_table *table;
+};
+
+static struct found find_name(
+    const struct option_table *tables, size_t n_tables, const char *name, size_t length) {
+    for (size_t t = 0; t < n_tables; t++)
+        for (size_t i = 0; i < tables[t].n_rows; i++)
+            if (strlen(tables[t].rows[i].name) == length &&
+                strncmp(tables[t].rows[i].name, name, length) == 0)
+                return (struct found){&tables[t].rows[i], &tables[t]};
+    return (struct found){0};
+}
+
+static struct found find_letter(const struct option_table *tables, size_t n_tables, char letter) {
+    for (size_t t = 0; t < n_tables; t++)
+        for (size_t i = 0; i < tables[t].n_rows; i++)
+            if (tables[t].rows[i].letter == letter)
+                return (struct found){&tables[t].rows[i], &tables[t]};
+    return (struct found){0};
+}
+
+const char *options_nearest(const char *word, const char *const *words, size_t n_words) {
+    const char *best = NULL;
+    unsigned best_distance = UINT_MAX;
+
+    for (size_t i = 0; i < n_words; i++) {
+        unsigned distance = text_distance(word, words[i]);
+
+        if (distance < best_distance && text_is_near(distance, word)) {
+            best = words[i];
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+static const char *nearest_option(
+    const struct option_table *tables, size_t n_tables, const char *name) {
+    const char *names[128];
+    size_t count = 0;
+
+    for (size_t t = 0; t < n_tables; t++)
+        for (size_t i = 0; i < tables[t].n_rows && count < ELEMENTS(names); i++)
+            names[count++] = tables[t].rows[i].name;
+    return options_nearest(name, names, count);
+}
+
+static int unknown_option(const char *command, const struct option_table *tables, size_t n_tables,
+    const char *name, size_t length) {
+    char word[64];
+
+    snprintf(word, sizeof(word), "%.*s", (int)MIN(length, (size_t)INT_MAX), name);
+    const char *nearest = nearest_option(tables, n_tables, word);
+    if (nearest)
+        fprintf(
+            stderr, "%s: unknown option '--%s'; did you mean '--%s'?\n", command, word, nearest);
+    else
+        fprintf(stderr, "%s: unknown option '--%s'; see '%s --help'\n", command, word, command);
+    return -EINVAL;
+}
+
+static int set(const char *command, struct found found, const char *text) {
+    void *field = (char *)found.table->target + found.row->offset;
+
+    if (!found.row->argument) {
+        *(bool *)field = true;
+        return 0;
+    }
+    if (found.row->read(text, field) >= 0)
+        return 0;
+    fprintf(stderr, "%s: --%s: '%s' is not %s\n", command, found.row->name, text ? text : "",
+        found.row->expects);
+    return -EINVAL;
+}
+
+struct cursor {
+    const char *command;
+    const struct option_table *tables;
+    size_t n_tables;
+    int argc, at;
+    char **argv;
+};
+
+/* The argument of an option: the rest of its word, or the next word. */
+static int set_with(struct cursor *c, struct found found, const char *inline_text) {
+    if (inline_text && !found.row->argument) {
+        fprintf(stderr, "%s: --%s takes no argument\n", c->command, found.row->name);
+        return -EINVAL;
+    }
+    if (inline_text || !found.row->argument || found.row->optional)
+        return set(c->command, found, inline_text);
+    if (c->at + 1 >= c->argc) {
+        fprintf(stderr, "%s: --%s needs %s\n", c->command, found.row->name, found.row->argument);
+        return -EINVAL;
+    }
+    return set(c->command, found, c->argv[++c->at]);
+}
+
+static int parse_long(struct cursor *c, const char *name) {
+    size_t length = strcspn(name, "=");
+    struct found found = find_name(c->tables, c->n_tables, name, length);
+
+    if (!found.row)
+        return unknown_option(c->command, c->tables, c->n_tables, name, length);
+    return set_with(c, found, name[length] == '=' ? name + length + 1 : NULL);
+}
+
+/* "-n4", "-n 4", "-qn4": switches may stand together, the last may have its argument. */
+static int parse_short(struct cursor *c, const char *letters) {
+    for (; *letters != '\0'; letters++) {
+        struct found found = find_letter(c->tables, c->n_tables, *letters);
+
+        if (!found.row) {
+            fprintf(stderr, "%s: unknown option '-%c'; see '%s --help'\n", c->command, *letters,
+                c->command);
+            return -EINVAL;
+        }
+        if (found.row->argument)
+            return set_with(c, found, letters[1] != '\0' ? letters + 1 : NULL);
+        set(c->command, found, NULL);
+    }
+    return 0;
+}
+
+int options_parse(const char *command, const struct option_table *tables, size_t n_tables, int argc,
+    char **argv) {
+    struct cursor c = {command, tables, n_tables, argc, 0, argv};
+
+    for (; c.at < argc; c.at++) {
+        const char *word = argv[c.at];
+        int r;
+
+        if (strcmp(word, "--") == 0)
+            return c.at + 1;
+        if (word[0] != '-' || word[1] == '\0')
+            return c.at;
+        r = word[1] == '-' ? parse_long(&c, word + 2) : parse_short(&c, word + 1);
+        if (r < 0)
+            return r;
+    }
+    return argc;
+}
+
+static void print_row(const struct option_row *row) {
+    int width = printf("  %s%c%s --%s", row->letter ? "-" : "", row->letter ? row->letter : ' ',
+        row->letter ? "," : "  ", row->name);
+
+    if (row->argument)
+        width += printf(row->optional ? "[=%s]" : " %s", row->argument);
+    if (width >= HELP_COLUMN) {
+        putchar('\n');
+        width = 0;
+    }
+    printf("%*s", HELP_COLUMN - width, "");
+    for (const char *p = row->help; *p != '\0'; p++)
+        if (*p == '\n')
+            printf("\n%*s", HELP_COLUMN, "");
+        else
+            putchar(*p);
+    putchar('\n');
+}
+
+void options_help(const struct option_table *tables, size_t n_tables) {
+    for (size_t t = 0; t < n_tables; t++) {
+        printf("\n%s:\n", tables[t].heading);
+        for (size_t i = 0; i < tables[t].n_rows; i++)
+            print_row(&tables[t].rows[i]);
+    }
+}

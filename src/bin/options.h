@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Command-line options as tables. A row is an option: its names, how its argument is called, how it
+ * is read, where it goes, and what it is for. The same table parses, suggests, and prints the help.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct option_row;
+
+/* Reads `text` into `field`; negative when it is not what the row expects. */
+typedef int (*option_reader)(const char *text, void *field);
+
+struct option_row {
+    const char *name;     /* without the dashes */
+    char letter;          /* 0: none */
+    bool optional;        /* --name or --name=ARGUMENT */
+    const char *argument; /* NULL: a switch; the field is a bool */
+    option_reader read;   /* NULL for a switch */
+    size_t offset;        /* of the field in the table's target */
+    const char *expects;  /* "a whole number from 1 to 65536" */
+    const char *help;
+};
+
+struct option_table {
+    const char *heading;
+    const struct option_row *rows;
+    size_t n_rows;
+    void *target;
+};
+
+/*
+ * Reads the options of `command` ("brood run") up to the first other word or "--". Returns the
+ * index of the first word after the options, or -EINVAL after one line on standard error.
+ */
+int options_parse(
+    const char *command, const struct option_table *tables, size_t n_tables, int argc, char **argv);
+
+/* Prints the tables, aligned, to standard output. */
+void options_help(const struct option_table *tables, size_t n_tables);
+
+/* The nearest of `words` to `word`, or NULL when none is near. */
+const char *options_nearest(const char *word, const char *const *words, size_t n_words);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include "bin/supervise.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bin/commands.h"
+#include "run/log.h"
+#include "run/strangers.h"
+
+/* What SIGKILL has not ended after this long is named and left. */
+#define KILL_PATIENCE (10 * NSEC_PER_SEC)
+
+/* The engine's thread needs no more; its untouched part costs nothing. */
+#define THREAD_STACK (256 * 1024)
+
+struct supervisor {
+    const struct supervise_options *options;
+    const struct pool_settings *settings;
+    struct strangers *strangers;
+    bool alone; /* no second thread: the loop sees to strangers, too */
+    struct engine *engine;
+    struct log *log;
+    int signal_fd;
+    sigset_t signals;
+    unsigned stops;  /* how often we have been asked to stop */
+    bool impatient;  /* the last ones get SIGKILL now */
+    char fault[512]; /* why the last child could not become its program */
+    int status;
+};
+
+static uint64_t wall_clock(void) {
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
+}
+
+static void on_report(void *data, const struct engine_report *told) {
+    struct supervisor *s = data;
+    char line[1024];
+    struct buffer buffer = BUFFER(line);
+
+    if (told->detail)
+        snprintf(s->fault, sizeof(s->fault), "%s", told->detail);
+    if (s->options->quiet && !report_is_trouble(told->report->kind))
+        return;
+    report_add_line(&buffer, s->options->format, wall_clock(), told);
+    log_write(s->log, line, buffer.length);
+}
+
+static void note(struct supervisor *s, const char *event, const char *text) {
+    char line[1024];
+    struct buffer buffer = BUFFER(line);
+
+    report_add_note(&buffer, s->options->format, wall_clock(), event, text);
+    log_write(s->log, line, buffer.length);
+}
+
+static void on_stop_signal(struct supervisor *s) {
+    bool again = s->stops++ > 0;
+
+    s->impatient = again;
+    if (!s->options->quiet)
+        note(s, "shutdown", again ? "asked again: stopping at once" : "stopping every worker");
+    engine_command_all(s->engine, again ? EVENT_KILL : EVENT_STOP);
+}
+
+static void on_signal(struct supervisor *s, int signal) {
+    if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT)
+        on_stop_signal(s);
+    else if (signal == SIGHUP)
+        for (uint32_t i = 0; i < engine_pools(s->engine); i++)
+            engine_roll(s->engine, i);
+    else
+        engine_signal_all(s->engine, signal);
+}
+
+static void on_signals(void *data, uint64_t value, int fd, unsigned events) {
+    struct signalfd_siginfo info;
+
+    (void)value, (void)events;
+    while (read(fd, &info, sizeof(info)) == sizeof(info))
+        on_signal(data, (int)info.ssi_signo);
+}
+
+/*
+ * What is handled comes through the signalfd. Everything else that would end brood by default, and
+ * its workers with it, is blocked and so means nothing; only faults of our own, and job control,
+ * keep their meaning. SIGCHLD is the strangers'.
+ */
+static void block_signals(struct supervisor *s) {
+    static const int handled[] = {SIGTERM, SIGINT, SIGQUIT, SIGHUP};
+    static const int kept[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT, SIGTSTP,
+        SIGTTIN, SIGTTOU, SIGCONT, SIGCHLD};
+    sigset_t blocked;
+
+    sigemptyset(&s->signals);
+    for (size_t i = 0; i < ELEMENTS(handled); i++)
+        sigaddset(&s->signals, handled[i]);
+    for (int signal = 1; signal < 65; signal++)
+        if (s->options->forwarded >> (signal - 1) & 1)
+            sigaddset(&s->signals, signal);
+    sigfillset(&blocked);
+    for (size_t i = 0; i < ELEMENTS(kept); i++) {
+        sigdelset(&s->signals, kept[i]);
+        sigdelset(&blocked, kept[i]);
+    }
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
+static bool is_worker(void *data, pid_t pid) {
+    const struct supervisor *s = data;
+
+    return engine_owns(s->engine, pid);
+}
+
+static void on_child(void *data, uint64_t value, int fd, unsigned events) {
+    struct supervisor *s = data;
+
+    (void)value, (void)fd, (void)events;
+    strangers_sweep_among(s->strangers, is_worker, s);
+}
+
+static int watch(struct supervisor *s, int fd, enum loop_priority priority, loop_source_fn fn) {
+    struct loop_watch watch = {
+        .fd = fd,
+        .events = LOOP_IN,
+        .priority = priority,
+        .fn = fn,
+        .data = s,
+    };
+    loop_source_t source;
+
+    return loop_add(engine_loop(s->engine), &watch, &source);
+}
+
+static int open_log(struct supervisor *s) {
+    static const struct log_lost text = {"brood log: ", " lines lost: nobody read them\n"};
+    static const struct log_lost json = {"{\"event\":\"log-lost\",\"lines\":", "}\n"};
+
+    return log_new(engine_loop(s->engine), STDERR_FILENO,
+        s->options->format == REPORT_JSON ? json : text, &s->log);
+}
+
+static int open_engine(struct supervisor *s) {
+    struct engine_options options = {.backend = s->options->backend, .subreaper = true};
+    int r = engine_new(&options, &s->engine);
+
+    if (r < 0)
+        return r;
+    engine_watch(s->engine, on_report, s);
+    s->signal_fd = signalfd(-1, &s->signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (s->signal_fd < 0)
+        return -errno;
+    r = watch(s, s->signal_fd, LOOP_PRIORITY_CONTROL, on_signals);
+    if (r == 0 && s->alone)
+        r = watch(s, strangers_fd(s->strangers), LOOP_PRIORITY_LOG, on_child);
+    return r < 0 ? r : open_log(s);
+}
+
+static int turn(struct supervisor *s) {
+    int r = engine_turn(s->engine, true);
+
+    log_flush(s->log);
+    return r;
+}
+
+/* The one who started us waits until every worker is its program, or the pool has failed. */
+static void tell_starter(struct supervisor *s) {
+    struct daemon *daemon = s->options->daemon;
+    const struct pool *pool = engine_pool(s->engine, 0);
+
+    if (!daemon || daemon->channel < 0)
+        return;
+    if (pool->ledger.states[WORKER_FAILED] > 0 && !pool->ledger.proven) {
+        daemon_fail(daemon, pool_exit_status(pool), "%s", s->fault);
+        daemon->channel = -1;
+    } else if (engine_settled(s->engine) && pool->ledger.states[WORKER_STARTING] == 0)
+        daemon_ready(daemon);
+}
+
+static void on_patience_over(void *data, uint64_t value, nsec_t now) {
+    struct supervisor *s = data;
+
+    (void)value, (void)now;
+    s->impatient = true;
+}
+
+/* Ends what our workers left behind, as gracefully as them, and names what cannot be ended. */
+static void farewell(struct supervisor *s) {
+    struct loop_timer timer = {.fn = on_patience_over, .data = s};
+    struct loop *loop = engine_loop(s->engine);
+    char names[512];
+    bool killed = false;
+
+    loop_timer_set(loop, &timer, nsec_add(loop_clock(), s->options->stop_timeout));
+    while (engine_signal_leftovers(s->engine, s->impatient ? SIGKILL : s->options->stop_signal,
+               names, sizeof(names)) > 0) {
+        if (s->impatient && killed && !loop_timer_is_armed(&timer)) {
+            note(s, "leftover", names);
+            break;
+        }
+        if (s->impatient && !killed) {
+            loop_timer_set(loop, &timer, nsec_add(loop_clock(), KILL_PATIENCE));
+            killed = true;
+        }
+        if (turn(s) < 0)
+            break;
+    }
+    loop_timer_set(loop, &timer, NSEC_NEVER);
+}
+
+static int run(struct supervisor *s) {
+    int r = loop_timer_reserve(engine_loop(s->engine), 2);
+
+    if (r == 0)
+        r = engine_add_pool_take(s->engine, s->settings);
+    else
+        plan_free(s->settings->plan);
+    if (r < 0)
+        return r;
+    engine_command_all(s->engine, EVENT_START);
+    log_flush(s->log);
+    while (r >= 0 && !engine_ended(s->engine)) {
+        r = turn(s);
+        tell_starter(s);
+    }
+    if (r < 0)
+        return r;
+    s->status = pool_exit_status(engine_pool(s->engine, 0));
+    farewell(s);
+    return 0;
+}
+
+static void tell_failure(const struct supervisor *s, int error) {
+    const char *refused = !s->engine && s->options->backend == LOOP_URING
+                              ? "io_uring is refused here (--loop=auto or epoll will do)"
+                              : "cannot run the event loop";
+
+    fprintf(stderr, "brood run: %s: %s\n", refused, strerror(-error));
+    if (s->options->daemon)
+        daemon_fail(s->options->daemon, STATUS_INTERNAL, "%s: %s", refused, strerror(-error));
+}
+
+static void *engine_thread(void *data) {
+    struct supervisor *s = data;
+    int r = open_engine(s);
+
+    if (r < 0)
+        plan_free(s->settings->plan);
+    else
+        r = run(s);
+    if (r < 0) {
+        tell_failure(s, r);
+        s->status = STATUS_INTERNAL;
+    }
+    log_free(s->log);
+    engine_free(s->engine);
+    if (s->signal_fd >= 0)
+        close(s->signal_fd);
+    if (!s->alone)
+        strangers_stop(s->strangers);
+    return NULL;
+}
+
+static bool start_thread(struct supervisor *s, pthread_t *ret_thread) {
+    pthread_attr_t attributes;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, THREAD_STACK);
+    int r = pthread_create(ret_thread, &attributes, engine_thread, s);
+    pthread_attr_destroy(&attributes);
+    return r == 0;
+}
+
+int supervise_take(const struct supervise_options *options, const struct pool_settings *settings) {
+    struct supervisor s = {
+        .options = options, .settings = settings, .signal_fd = -1, .status = STATUS_INTERNAL};
+    pthread_t thread;
+
+    block_signals(&s);
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    int r = strangers_new(&s.strangers);
+    if (r < 0) {
+        fprintf(stderr, "brood run: cannot watch for orphans: %s\n", strerror(-r));
+        plan_free(settings->plan);
+        return STATUS_INTERNAL;
+    }
+    if (start_thread(&s, &thread)) {
+        strangers_reap(s.strangers);
+        pthread_join(thread, NULL);
+    } else {
+        s.alone = true;
+        engine_thread(&s);
+    }
+    strangers_free(s.strangers);
+    return s.status;
+}
