@@ -6,6 +6,8 @@
  *
  * A source leaves the set explicitly, and before its descriptor is closed: a child that has just
  * been cloned may still hold the same open file, and closing ours would then leave a ghost behind.
+ * Only a source that is watched once has no need to when it has fired: EPOLLONESHOT has silenced it
+ * already, and its entry goes with the file. That saves a restart a system call.
  */
 
 #include <errno.h>
@@ -36,11 +38,15 @@ static void epoll_close(struct loop *loop, bool inherited) {
 static int epoll_control(struct loop *loop, int operation, uint32_t slot) {
     struct loop_source *source = &loop->sources[slot];
     struct epoll_event event = {
-        .events = events_to_epoll(source->events),
+        .events = events_to_epoll(source->events) | (source->once ? EPOLLONESHOT : 0),
         .data.u64 = loop_source_id(loop, slot),
     };
 
-    if (epoll_ctl(loop->fd, operation, source->fd, &event) < 0)
+    int r = epoll_ctl(loop->fd, operation, source->fd, &event);
+    /* The silenced entry of an earlier watch of the same file may still be there. */
+    if (r < 0 && errno == EEXIST)
+        r = epoll_ctl(loop->fd, EPOLL_CTL_MOD, source->fd, &event);
+    if (r < 0)
         return -errno;
 
     source->armed = operation != EPOLL_CTL_DEL;
@@ -74,8 +80,13 @@ static int epoll_collect(struct loop *loop, bool wait) {
     if (n < 0)
         return -errno;
 
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        struct loop_source *source = loop_source_find(loop, events[i].data.u64);
+
+        if (source && source->once)
+            source->armed = false;
         loop_batch_push(loop, events[i].data.u64, events_from_epoll(events[i].events));
+    }
     return 0;
 }
 
