@@ -2,6 +2,7 @@
 #include "bin/supervise.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,7 +33,7 @@ struct supervisor {
     sigset_t signals;
     unsigned stops;  /* how often we have been asked to stop */
     bool impatient;  /* the last ones get SIGKILL now */
-    char fault[512]; /* why the last child could not become its program */
+    char fault[512]; /* why the last worker was given up */
     int status;
 };
 
@@ -43,13 +44,21 @@ static uint64_t wall_clock(void) {
     return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
 }
 
+/* Why a worker was given up, for the one who started us. */
+static void note_fault(struct supervisor *s, const struct engine_report *told) {
+    char cause[80];
+
+    if (told->report->kind == REPORT_GIVEN_UP)
+        snprintf(s->fault, sizeof(s->fault), "worker %u: %s", told->report->worker,
+            told->detail ? told->detail : cause_format(told->report->cause, cause));
+}
+
 static void on_report(void *data, const struct engine_report *told) {
     struct supervisor *s = data;
     char line[1024];
     struct buffer buffer = BUFFER(line);
 
-    if (told->detail)
-        snprintf(s->fault, sizeof(s->fault), "%s", told->detail);
+    note_fault(s, told);
     if (s->options->quiet && !report_is_trouble(told->report->kind))
         return;
     report_add_line(&buffer, s->options->format, wall_clock(), told);
@@ -142,12 +151,14 @@ static int watch(struct supervisor *s, int fd, enum loop_priority priority, loop
     return loop_add(engine_loop(s->engine), &watch, &source);
 }
 
-static int open_log(struct supervisor *s) {
-    static const struct log_lost text = {"brood log: ", " lines lost: nobody read them\n"};
-    static const struct log_lost json = {"{\"event\":\"log-lost\",\"lines\":", "}\n"};
+static size_t tell_lost(void *data, uint64_t lines, char *line, size_t size) {
+    const struct supervisor *s = data;
+    struct buffer buffer = {.data = line, .size = size};
+    char text[64];
 
-    return log_new(engine_loop(s->engine), STDERR_FILENO,
-        s->options->format == REPORT_JSON ? json : text, &s->log);
+    snprintf(text, sizeof(text), "%" PRIu64 " lines lost: nobody read them", lines);
+    report_add_note(&buffer, s->options->format, wall_clock(), "log-lost", text);
+    return buffer.length;
 }
 
 static int open_engine(struct supervisor *s) {
@@ -163,7 +174,7 @@ static int open_engine(struct supervisor *s) {
     r = watch(s, s->signal_fd, LOOP_PRIORITY_CONTROL, on_signals);
     if (r == 0 && s->alone)
         r = watch(s, strangers_fd(s->strangers), LOOP_PRIORITY_LOG, on_child);
-    return r < 0 ? r : open_log(s);
+    return r < 0 ? r : log_new(engine_loop(s->engine), STDERR_FILENO, tell_lost, s, &s->log);
 }
 
 static int turn(struct supervisor *s) {
@@ -173,17 +184,17 @@ static int turn(struct supervisor *s) {
     return r;
 }
 
-/* The one who started us waits until every worker is its program, or the pool has failed. */
+/* The one who started us waits until every worker has been up once, or one has failed for good. */
 static void tell_starter(struct supervisor *s) {
     struct daemon *daemon = s->options->daemon;
     const struct pool *pool = engine_pool(s->engine, 0);
 
     if (!daemon || daemon->channel < 0)
         return;
-    if (pool->ledger.states[WORKER_FAILED] > 0 && !pool->ledger.proven) {
-        daemon_fail(daemon, pool_exit_status(pool), "%s", s->fault);
-        daemon->channel = -1;
-    } else if (engine_settled(s->engine) && pool->ledger.states[WORKER_STARTING] == 0)
+    if (pool->ledger.states[WORKER_FAILED] > 0)
+        daemon_fail(daemon, pool_exit_status(pool), "%s",
+            s->fault[0] != '\0' ? s->fault : "a worker has failed for good");
+    else if (pool->ledger.ever_up == pool->n_workers)
         daemon_ready(daemon);
 }
 
@@ -260,6 +271,8 @@ static void *engine_thread(void *data) {
         r = run(s);
     if (r < 0) {
         tell_failure(s, r);
+        if (s->engine)
+            engine_abandon(s->engine);
         s->status = STATUS_INTERNAL;
     }
     log_free(s->log);

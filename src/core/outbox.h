@@ -42,8 +42,8 @@ enum action_kind {
     X(RESTART_LIMIT, "restart-limit") /* the pool's max_restarts are used up */                    \
     X(ROLLING, "rolling")             /* a rolling restart begins */                               \
     X(ROLL_DONE, "roll-done")                                                                      \
-    X(ROLL_FAILED, "roll-failed")                                                                  \
-    X(ENDED, "ended") /* no worker of the pool is alive */
+    X(ROLL_FAILED, "roll-failed") /* worker: the one that did not come up */                       \
+    X(ENDED, "ended")             /* no worker of the pool is alive */
 
 enum report_kind {
 #define X(name, text) REPORT_##name,

@@ -23,13 +23,14 @@ uint32_t pool_alive(const struct pool *pool) {
     return alive;
 }
 
-static void report(struct outbox *outbox, enum report_kind kind) {
-    outbox_push(outbox, ACTION_REPORT, 0)->report.kind = kind;
+static void report(struct outbox *outbox, enum report_kind kind, uint32_t worker) {
+    outbox_push(outbox, ACTION_REPORT, worker)->report =
+        (struct report){.kind = kind, .worker = worker};
 }
 
 static void roll_end(struct pool *pool, enum report_kind kind, struct outbox *outbox) {
     pool->rolling = false;
-    report(outbox, kind);
+    report(outbox, kind, pool->roll_current);
     if (pool->roll_again) {
         pool->roll_again = false;
         pool_roll(pool, outbox);
@@ -57,7 +58,7 @@ void pool_roll(struct pool *pool, struct outbox *outbox) {
         return;
     }
     pool->rolling = true;
-    report(outbox, REPORT_ROLLING);
+    report(outbox, REPORT_ROLLING, 0);
     roll_from(pool, 0, outbox);
 }
 
@@ -90,7 +91,7 @@ void pool_step(
 
     bool alive = pool_alive(pool) > 0;
     if (!alive && !pool->ended) {
-        report(outbox, REPORT_ENDED);
+        report(outbox, REPORT_ENDED, number);
         outbox_push(outbox, ACTION_ENDED, number);
     }
     pool->ended = !alive;

@@ -166,6 +166,12 @@ static nsec_t bury(struct step *s) {
     return ran;
 }
 
+/* It has served, or done what it was for, at least once. */
+static void count_up(struct step *s) {
+    s->ledger->ever_up += !s->worker->was_up;
+    s->worker->was_up = true;
+}
+
 static void on_unasked_exit(struct step *s) {
     nsec_t ran = bury(s);
     struct verdict verdict = restart_policy_judge(&s->rules->restart, s->event->cause);
@@ -173,10 +179,11 @@ static void on_unasked_exit(struct step *s) {
     s->worker->clean = verdict.clean;
     s->ledger->proven |= s->event->cause.kind != CAUSE_EXEC;
     if (!s->ledger->proven)
-        give_up(s, "the command could not be run and never has been");
+        give_up(s, "the command could never be run");
     else if (verdict.restart)
         restart(s, ran);
     else if (verdict.clean) {
+        count_up(s);
         enter(s, WORKER_DONE);
         report(s, REPORT_DONE)->reason = verdict.reason;
     } else
@@ -199,6 +206,7 @@ static void on_spawn_failed(struct step *s) {
 
 static void on_ready(struct step *s) {
     s->ledger->proven = true;
+    count_up(s);
     enter(s, WORKER_READY);
     report(s, REPORT_READY);
 }

@@ -105,7 +105,8 @@ struct worker_ledger {
     uint32_t states[WORKER_STATE_MAX]; /* how many workers are in each state */
     uint64_t restarts;                 /* automatic ones, over the whole pool */
     bool proven;                       /* some process of the pool has become its program once */
-    bool exhausted;                    /* max_restarts is used up */
+    uint32_t ever_up; /* workers that have been ready, or have ended cleanly, once */
+    bool exhausted;   /* max_restarts is used up */
     struct random random;
 };
 
@@ -120,6 +121,7 @@ struct worker {
     bool has_timer : 1;
     bool forced : 1; /* SIGKILL was needed, or asked for, in this stop */
     bool clean : 1;  /* the last process ended as it should */
+    bool was_up : 1; /* counted in ever_up */
     struct cause cause;
     nsec_t started;
     nsec_t deadline; /* of the stop under way */

@@ -16,8 +16,9 @@ static void tell(struct pool_runtime *pool, const struct report *report) {
     };
     char names[256];
 
-    if (report->kind == REPORT_LEFTOVER)
-        told.detail = tree_names(pool, report->worker, names, sizeof(names));
+    if ((report->kind == REPORT_LEFTOVER || report->kind == REPORT_KILLING) &&
+        *tree_names(pool, report->worker, names, sizeof(names)) != '\0')
+        told.detail = names;
     if (engine->report)
         engine->report(engine->report_data, &told);
 }

@@ -15,7 +15,7 @@
 
 #include "base/macro.h"
 
-#define LOG_ROOM 65536
+#define LOG_ROOM (1 << 20)
 
 /* A buffer that grew past this is given back once it is empty. */
 #define LOG_KEEP 4096
@@ -33,7 +33,8 @@ struct log {
     enum log_sink sink;
     loop_source_t source; /* waits for room; 0 when it need not */
     uint64_t dropped;
-    struct log_lost lost;
+    log_lost_fn lost;
+    void *lost_data;
     size_t length, capacity;
     char *waiting;
 };
@@ -56,12 +57,12 @@ static void open_sink(struct log *log) {
         log->sink = SINK_POLLED;
 }
 
-int log_new(struct loop *loop, int fd, struct log_lost lost, struct log **ret_log) {
+int log_new(struct loop *loop, int fd, log_lost_fn lost, void *data, struct log **ret_log) {
     struct log *log = calloc(1, sizeof(*log));
 
     if (!log)
         return -ENOMEM;
-    *log = (struct log){.loop = loop, .fd = fd, .own_fd = -1, .lost = lost};
+    *log = (struct log){.loop = loop, .fd = fd, .own_fd = -1, .lost = lost, .lost_data = data};
     open_sink(log);
     *ret_log = log;
     return 0;
@@ -127,11 +128,10 @@ static void wait_for_room(struct log *log) {
 
 static void confess(struct log *log) {
     char line[256];
-    int n = snprintf(line, sizeof(line), "%s%llu%s", log->lost.before,
-        (unsigned long long)log->dropped, log->lost.after);
+    size_t length = log->lost(log->lost_data, log->dropped, line, sizeof(line));
 
     log->dropped = 0;
-    log_write(log, line, (size_t)n);
+    log_write(log, line, length);
 }
 
 static void write_waiting(struct log *log) {

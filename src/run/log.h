@@ -18,14 +18,11 @@
 
 struct log;
 
-/* How a number of lost lines is told: the line before and after the number. Literals. */
-struct log_lost {
-    const char *before;
-    const char *after;
-};
+/* Writes the line that confesses how many were lost; returns its length. */
+typedef size_t (*log_lost_fn)(void *data, uint64_t lines, char *line, size_t size);
 
 /* `fd` stays the caller's. -ENOMEM. */
-int log_new(struct loop *loop, int fd, struct log_lost lost, struct log **ret_log);
+int log_new(struct loop *loop, int fd, log_lost_fn lost, void *data, struct log **ret_log);
 
 /* Writes what can be written without waiting, drops the rest. Accepts NULL; returns NULL. */
 struct log *log_free(struct log *log);

@@ -102,20 +102,29 @@ static void add_explanation(struct buffer *buffer, const struct engine_report *t
         buffer_add_visible(buffer, told->detail ? told->detail : "it");
         break;
     case REPORT_GIVEN_UP:
-        buffer_add_format(buffer, ": %s (", report->reason);
+        buffer_add_format(buffer, ": %s", report->reason);
+        if (report->cause.kind == CAUSE_NONE)
+            break;
+        buffer_add_text(buffer, " (");
         add_visible_cause(buffer, told);
         buffer_add_text(buffer, ")");
         break;
-    case REPORT_DONE:
     case REPORT_KILLING:
+        buffer_add_format(buffer, ": %s%s", report->reason, told->detail ? ": " : "");
+        buffer_add_visible(buffer, told->detail ? told->detail : "");
+        break;
+    case REPORT_DONE:
         buffer_add_format(buffer, ": %s", report->reason);
+        break;
+    case REPORT_ROLL_FAILED:
+        buffer_add_format(
+            buffer, ": worker %u did not come up; those after it were left alone", report->worker);
         break;
     case REPORT_READY:
     case REPORT_STOPPING:
     case REPORT_STOPPED:
     case REPORT_ROLLING:
     case REPORT_ROLL_DONE:
-    case REPORT_ROLL_FAILED:
     case REPORT_ENDED:
     case REPORT_MAX:
         break;
@@ -154,10 +163,10 @@ static void add_json(struct buffer *buffer, const struct engine_report *told) {
 
     buffer_add_json_text(buffer, "event", report_kind_name(report->kind));
     buffer_add_json_text(buffer, "pool", told->pool);
-    if (report->kind < REPORT_FIRST_OF_POOL) {
+    if (report->kind < REPORT_FIRST_OF_POOL || report->kind == REPORT_ROLL_FAILED)
         buffer_add_json_integer(buffer, "worker", report->worker);
+    if (report->kind < REPORT_FIRST_OF_POOL)
         buffer_add_json_integer(buffer, "generation", report->generation);
-    }
     if (report->pid != 0)
         buffer_add_json_integer(buffer, "pid", report->pid);
     if (has_cause(report->kind) && report->cause.kind != CAUSE_NONE)
@@ -168,7 +177,7 @@ static void add_json(struct buffer *buffer, const struct engine_report *told) {
         buffer_add_json_seconds(buffer, "delay", report->delay);
     if (report->reason)
         buffer_add_json_text(buffer, "reason", report->reason);
-    if (report->kind == REPORT_LEFTOVER && told->detail)
+    if ((report->kind == REPORT_LEFTOVER || report->kind == REPORT_KILLING) && told->detail)
         buffer_add_json_text(buffer, "processes", told->detail);
     buffer_add_text(buffer, "}\n");
 }
@@ -187,7 +196,7 @@ void report_add_note(struct buffer *buffer, enum report_format format, uint64_t 
     add_clock(buffer, format, wall);
     if (format == REPORT_JSON) {
         buffer_add_json_text(buffer, "event", event);
-        buffer_add_json_text(buffer, "text", text);
+        buffer_add_json_text(buffer, "reason", text);
         buffer_add_text(buffer, "}\n");
         return;
     }
