@@ -35,8 +35,8 @@ int text_parse_permille(const char *text, unsigned max, unsigned *ret_permille);
 
 /*
  * Cuts the next item of a list into `item`; items are separated by blanks, or by one comma. Returns
- * 1 with an item, 0 at the end, -EINVAL for an empty item ("a,,b", "a,"), -ENAMETOOLONG when it does
- * not fit.
+ * 1 with an item, 0 at the end, -EINVAL for an empty item ("a,,b", "a,"), -ENAMETOOLONG when it
+ * does not fit.
  */
 int text_next_item(const char **cursor, char *item, size_t size);
 

@@ -193,8 +193,10 @@ static const struct verb *find_verb(const char *name) {
             return &verbs[i];
     }
     const char *nearest = options_nearest(name, names, ELEMENTS(names));
-    fprintf(stderr, "brood pidfile: unknown action '%s'; %s%s\n", name,
-        nearest ? "did you mean " : "see 'brood pidfile --help'", nearest ? nearest : "");
+    if (nearest)
+        fprintf(stderr, "brood pidfile: unknown action '%s'; did you mean '%s'?\n", name, nearest);
+    else
+        fprintf(stderr, "brood pidfile: unknown action '%s'; see 'brood pidfile --help'\n", name);
     return NULL;
 }
 

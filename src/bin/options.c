@@ -40,7 +40,8 @@ const char *options_nearest(const char *word, const char *const *words, size_t n
     unsigned best_distance = UINT_MAX;
 
     for (size_t i = 0; i < n_words; i++) {
-        unsigned distance = text_distance(word, words[i]);
+        bool is_prefix = strncmp(word, words[i], strlen(word)) == 0;
+        unsigned distance = is_prefix ? 1 : text_distance(word, words[i]);
 
         if (distance < best_distance && text_is_near(distance, word)) {
             best = words[i];
@@ -84,8 +85,8 @@ static int set(const char *command, struct found found, const char *text) {
     }
     if (found.row->read(text, field) >= 0)
         return 0;
-    fprintf(stderr, "%s: --%s: '%s' is not %s\n", command, found.row->name, text ? text : "",
-        found.row->expects);
+    fprintf(stderr, "%s: --%s: expected %s, not '%s'\n", command, found.row->name,
+        found.row->expects, text ? text : "");
     return -EINVAL;
 }
 

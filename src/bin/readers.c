@@ -19,10 +19,13 @@ int read_text(const char *text, void *field) {
 
 int read_word(const char *text, void *field) {
     struct word_list *list = field;
-    const char **grown = reallocarray(list->words, list->count + 1, sizeof(*grown));
+    const char **grown;
 
-    if (!grown || *text == '\0')
+    if (*text == '\0')
         return -EINVAL;
+    grown = reallocarray(list->words, list->count + 1, sizeof(*grown));
+    if (!grown)
+        return -ENOMEM;
     list->words = grown;
     list->words[list->count++] = text;
     return 0;

@@ -23,12 +23,18 @@ static nsec_t scale(nsec_t value, uint64_t permille) {
     return product > NSEC_NEVER ? NSEC_NEVER : (nsec_t)product;
 }
 
-/* base × factor^steps, not above max. */
+/* base × factor^steps, not above max. A ladder too flat to climb (1 ns × 1.001) ends where it is.
+ */
 static nsec_t ladder(const struct backoff_rules *rules, uint32_t steps) {
     nsec_t delay = MIN(rules->base, rules->max);
 
-    for (; steps > 0 && delay < rules->max && rules->factor_permille > 1000; steps--)
-        delay = MIN(scale(delay, rules->factor_permille), rules->max);
+    for (; steps > 0; steps--) {
+        nsec_t next = MIN(scale(delay, rules->factor_permille), rules->max);
+
+        if (next <= delay)
+            break;
+        delay = next;
+    }
     return delay;
 }
 

@@ -60,7 +60,7 @@ struct loop_watch {
     int fd; /* stays the caller's; must stay open until the source is removed */
     unsigned events;
     enum loop_priority priority;
-    bool once; /* the source removes itself before its callback runs (a pidfd: an exit happens once) */
+    bool once; /* the source goes before its callback runs (a pidfd: an exit happens once) */
     loop_source_fn fn;
     void *data;
     uint64_t value;
@@ -124,7 +124,8 @@ nsec_t loop_clock(void);
 int loop_turn(struct loop *loop, bool wait);
 
 /*
- * Readable when a turn without waiting would find something to do. Owned by the loop. From the first
- * call on, what is added or set between turns reaches the kernel at once, not with the next turn.
+ * Readable when a turn without waiting would find something to do. Owned by the loop. From the
+ * first call on, what is added or set between turns reaches the kernel at once, not with the next
+ * turn.
  */
 int loop_fd(struct loop *loop);

@@ -41,7 +41,8 @@
 
 struct uring {
     struct io_uring ring;
-    bool starved; /* some polls could not be started or cancelled for want of room */
+    bool starved;         /* some polls could not be started or cancelled for want of room */
+    uint32_t next_served; /* where the search for them goes on, round and round, to be fair */
 };
 
 static uint32_t events_to_poll(unsigned events) {
@@ -226,15 +227,26 @@ static void uring_forget(struct loop *loop, uint32_t slot) {
 }
 
 static void poll_what_starved(struct loop *loop) {
-    loop->uring->starved = false;
-    for (uint32_t slot = 0; slot < loop->n_slots && !loop->uring->starved; slot++)
+    struct uring *uring = loop->uring;
+
+    uring->starved = false;
+    for (uint32_t i = 0; i < loop->n_slots; i++) {
+        uint32_t slot = uring->next_served % loop->n_slots;
+
         if (!loop->sources[slot].armed || loop->sources[slot].owed)
             poll_update(loop, slot);
+        if (uring->starved)
+            break;
+        uring->next_served = slot + 1;
+    }
 }
 
-/* Starts what the last batch and a lack of room have left to do. */
+/* Starts what a lack of room and the last batch have left to do. */
 static void poll_again(struct loop *loop) {
     struct loop_batch *batch = loop->batch;
+
+    if (loop->uring->starved)
+        poll_what_starved(loop);
 
     for (uint32_t i = 0; i < batch->count; i++) {
         struct loop_source *source = loop_source_find(loop, batch->ready[i].source);
@@ -245,9 +257,6 @@ static void poll_again(struct loop *loop) {
         }
     }
     batch->count = 0;
-
-    if (loop->uring->starved)
-        poll_what_starved(loop);
 }
 
 /* Short of memory, or of room for completions: nothing is lost, what is left goes in later. */

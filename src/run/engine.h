@@ -94,3 +94,9 @@ int engine_turn(struct engine *engine, bool wait);
  * wake the loop. Only for a subreaper.
  */
 uint32_t engine_signal_leftovers(struct engine *engine, int signal, char *names, size_t size);
+
+/*
+ * When the loop itself has failed: SIGKILL to every worker's group and to whatever else is below
+ * this process, rather than leave them without a supervisor.
+ */
+void engine_abandon(struct engine *engine);

@@ -3,7 +3,7 @@
 /*
  * The environment of a pool's children, in the order in which later wins: what brood itself has
  * (unless cleared), the files, what is set, and last what is unset. brood's own variables come with
- * each spawn (plan_render.c) and are therefore never inherited from an outer brood.
+ * each spawn (plan_render.c).
  */
 
 #include <ctype.h>
@@ -65,15 +65,19 @@ static void unset(struct plan *plan, const char *name) {
 }
 
 static int inherit(struct plan *plan) {
-    static const char *const own[] = {
-        "BROOD_WORKER", "BROOD_WORKERS", "BROOD_GENERATION", "BROOD_POOL"};
-
     for (char **variable = environ; *variable; variable++)
         if (strchr(*variable, '=') && set(plan, *variable, true) < 0)
             return -ENOMEM;
+    return 0;
+}
+
+/* These come with each spawn: one that was inherited from an outer brood, or set, is not ours. */
+static void unset_own(struct plan *plan) {
+    static const char *const own[] = {
+        "BROOD_WORKER", "BROOD_WORKERS", "BROOD_GENERATION", "BROOD_POOL"};
+
     for (size_t i = 0; i < ELEMENTS(own); i++)
         unset(plan, own[i]);
-    return 0;
 }
 
 static bool is_name(const char *variable) {
@@ -157,5 +161,6 @@ int plan_environment(struct plan *plan, const struct plan_spec *spec, struct pla
     }
     for (size_t i = 0; r == 0 && i < spec->unset_environment.count; i++)
         unset(plan, spec->unset_environment.words[i]);
+    unset_own(plan);
     return r < 0 ? plan_fail(error, PLAN_STATUS_INTERNAL, r, "out of memory") : 0;
 }

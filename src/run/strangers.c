@@ -54,14 +54,25 @@ static void sweep(void) {
         continue;
 }
 
+/* Sleeps until there is a SIGCHLD. Should the signalfd fail, the same signal has another door. */
+static void wait_for_child(const struct strangers *strangers) {
+    struct signalfd_siginfo info;
+    sigset_t mask;
+
+    if (read(strangers->signal_fd, &info, sizeof(info)) > 0 || errno == EINTR)
+        return;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigwaitinfo(&mask, NULL);
+}
+
 /* SIGCHLD coalesces: one may stand for a thousand, so each is only a hint to sweep. */
 void strangers_reap(struct strangers *strangers) {
-    struct signalfd_siginfo info;
-
-    do
+    sweep();
+    while (!atomic_load(&strangers->stopping)) {
+        wait_for_child(strangers);
         sweep();
-    while (!atomic_load(&strangers->stopping) &&
-           (read(strangers->signal_fd, &info, sizeof(info)) > 0 || errno == EINTR));
+    }
 }
 
 void strangers_stop(struct strangers *strangers) {

@@ -333,3 +333,14 @@ uint32_t engine_signal_leftovers(struct engine *engine, int signal, char *names,
         name_member(m, &list);
     return walk.count;
 }
+
+void engine_abandon(struct engine *engine) {
+    char names[8];
+
+    for (uint32_t p = 0; p < engine->n_pools; p++)
+        for (uint32_t i = 0; i < engine->pools[p]->core.n_workers; i++)
+            if (engine->pools[p]->processes[i].pidfd >= 0)
+                signal_group(&engine->pools[p]->processes[i], SIGKILL);
+    if (engine->options.subreaper)
+        engine_signal_leftovers(engine, SIGKILL, names, sizeof(names));
+}

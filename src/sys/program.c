@@ -23,6 +23,9 @@ static int check(int directory_fd, const char *file) {
 }
 
 static int check_in(const char *directory, const char *file) {
+    if (*file == '/')
+        directory = NULL;
+
     int fd = directory ? open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
 
     /* A directory that is not there is chdir's failure to tell, not the program's. */
