@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/cause.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/macro.h"
 #include "base/signame.h"
 
 const char *cause_kind_name(enum cause_kind kind) {
@@ -62,4 +64,16 @@ const char *cause_format(struct cause cause, char buffer[80]) {
     }
     snprintf(buffer, 80, "no cause");
     return buffer;
+}
+
+bool cause_can_heal(struct cause cause) {
+    static const int passing[] = {
+        EAGAIN, EBUSY, EDQUOT, EINTR, EIO, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC, ETXTBSY};
+
+    if (cause.kind != CAUSE_EXEC)
+        return true;
+    for (size_t i = 0; i < ELEMENTS(passing); i++)
+        if (cause.value == passing[i])
+            return true;
+    return false;
 }

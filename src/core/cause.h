@@ -42,3 +42,9 @@ int cause_exit_status(struct cause cause);
  * errno: the path and the step are the shell's to add. Returns `buffer`.
  */
 const char *cause_format(struct cause cause, char buffer[80]);
+
+/*
+ * Whether trying again may help although it has never worked: the machine was short of something
+ * (memory, descriptors, processes, a file that is being written), and the command is not at fault.
+ */
+bool cause_can_heal(struct cause cause);

@@ -178,7 +178,7 @@ static void on_unasked_exit(struct step *s) {
 
     s->worker->clean = verdict.clean;
     s->ledger->proven |= s->event->cause.kind != CAUSE_EXEC;
-    if (!s->ledger->proven)
+    if (!s->ledger->proven && !cause_can_heal(s->event->cause))
         give_up(s, "the command could never be run");
     else if (verdict.restart)
         restart(s, ran);

@@ -239,7 +239,7 @@ static void check_fate(struct world *world, const struct observation *seen) {
     nsec_t delay = backoff ? backoff->delay : 0;
 
     world->proven |= seen->event->cause.kind != CAUSE_EXEC;
-    if (!world->proven)
+    if (!world->proven && !cause_can_heal(seen->event->cause))
         fate = FATE_FAILED;
     CLAIM(world, !restarted || fate == FATE_RESTART, "worker %u should not have been restarted",
         seen->number);
