@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "bin/supervise.h"
 #include "sys/cpu.h"
 #include "sys/descriptors.h"
+#include "sys/seed.h"
 
 #define WORKERS_MAX 1000000
 
@@ -241,14 +241,6 @@ static int make_plan(struct run *run, char **argv, struct plan **ret_plan) {
     return error.status;
 }
 
-static uint64_t random_seed(void) {
-    uint64_t seed = 0;
-
-    if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
-        seed = (uint64_t)getpid();
-    return seed;
-}
-
 /* Detaches. Returns -1 in the daemon, or the exit status in the one that was started. */
 static int detach(const struct run_options *options, struct daemon *daemon) {
     struct daemonize_options detach = {
@@ -286,7 +278,7 @@ static int supervise(struct run *run, struct plan *plan, struct daemon *daemon) 
         .plan = plan,
         .rules = options->rules,
         .kill_mode = options->kill_mode,
-        .seed = random_seed(),
+        .seed = seed_random(),
     };
 
     return supervise_take(&supervise, &settings);

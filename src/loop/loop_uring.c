@@ -39,6 +39,8 @@
 #define ENTRIES_AT_LEAST 8
 #define CQ_FACTOR        2
 
+_Static_assert(ENTRIES *CQ_FACTOR <= LOOP_BATCH, "all that the queue holds fits into the batch");
+
 struct uring {
     struct io_uring ring;
     bool starved;         /* some polls could not be started or cancelled for want of room */
@@ -296,8 +298,6 @@ static unsigned take_completions(struct loop *loop) {
     unsigned head, n = 0;
 
     io_uring_for_each_cqe(ring, head, cqe) {
-        if (loop->batch->count == LOOP_BATCH)
-            break;
         take_completion(loop, cqe);
         n++;
     }

@@ -157,14 +157,17 @@ void engine_roll(struct engine *engine, uint32_t number) {
     engine_apply(pool, &outbox);
 }
 
-void engine_signal_all(struct engine *engine, int signal) {
-    for (uint32_t p = 0; p < engine->n_pools; p++) {
-        const struct pool_runtime *pool = engine->pools[p];
+void engine_signal(struct engine *engine, uint32_t number, int signal) {
+    const struct pool_runtime *pool = engine->pools[number];
 
-        for (uint32_t i = 0; i < pool->core.n_workers; i++)
-            if (pool->processes[i].pidfd >= 0)
-                process_signal(pool->processes[i].pidfd, signal);
-    }
+    for (uint32_t i = 0; i < pool->core.n_workers; i++)
+        if (pool->processes[i].pidfd >= 0)
+            process_signal(pool->processes[i].pidfd, signal);
+}
+
+void engine_signal_all(struct engine *engine, int signal) {
+    for (uint32_t i = 0; i < engine->n_pools; i++)
+        engine_signal(engine, i, signal);
 }
 
 bool engine_owns(const struct engine *engine, pid_t pid) {

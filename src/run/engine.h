@@ -68,7 +68,8 @@ void engine_command_all(struct engine *engine, enum worker_event_kind event);
 /* Restarts the workers of a pool one after another. */
 void engine_roll(struct engine *engine, uint32_t pool);
 
-/* Sends a signal to the process of every worker. */
+/* Sends a signal to the process of every worker of a pool, or of all pools. */
+void engine_signal(struct engine *engine, uint32_t pool, int signal);
 void engine_signal_all(struct engine *engine, int signal);
 
 /* True when `pid` is a process of a worker, and its exit the engine's to take. */

@@ -8,9 +8,9 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "run/end.h"
 #include "run/engine_internal.h"
 
 /* How soon after a spawn its outcome is asked for, and how seldom when exec takes long. */
@@ -62,14 +62,6 @@ int process_start(struct pool_runtime *pool, uint32_t worker, struct child_fault
     return 0;
 }
 
-static struct cause cause_of(struct process_end end) {
-    if (end.code == 0)
-        return (struct cause){CAUSE_LOST, 0, 0};
-    if (end.code == CLD_EXITED)
-        return (struct cause){CAUSE_EXIT, 0, end.status};
-    return (struct cause){end.code == CLD_DUMPED ? CAUSE_CORE : CAUSE_SIGNAL, 0, end.status};
-}
-
 /* An exit is fed with the fault that the child left in its slot, if it never became its program. */
 static void feed_exit(struct pool_runtime *pool, uint32_t worker, struct process_end end) {
     struct engine *engine = pool->engine;
@@ -77,7 +69,7 @@ static void feed_exit(struct pool_runtime *pool, uint32_t worker, struct process
     struct worker_event event = {
         .kind = EVENT_EXITED,
         .generation = pool->workers[worker].generation,
-        .cause = cause_of(end),
+        .cause = end_cause(end),
     };
     struct child_fault fault = {0};
     char detail[512];
