@@ -15,6 +15,7 @@
 #include "bin/commands.h"
 #include "run/log.h"
 #include "run/strangers.h"
+#include "sys/memory.h"
 
 /* What SIGKILL has not ended after this long is named and left. */
 #define KILL_PATIENCE (10 * NSEC_PER_SEC)
@@ -33,6 +34,7 @@ struct supervisor {
     sigset_t signals;
     unsigned stops;  /* how often we have been asked to stop */
     bool impatient;  /* the last ones get SIGKILL now */
+    bool started;    /* every first process has become its program, or failed to */
     char fault[512]; /* why the last worker was given up */
     int status;
 };
@@ -181,6 +183,10 @@ static int turn(struct supervisor *s) {
     int r = engine_turn(s->engine, true);
 
     log_flush(s->log);
+    if (!s->started && engine_settled(s->engine)) {
+        s->started = true;
+        memory_release_code();
+    }
     return r;
 }
 

@@ -35,16 +35,24 @@ static void epoll_close(struct loop *loop, bool inherited) {
     close(loop->fd);
 }
 
+/* Whether a living source has that descriptor in the set. */
+static bool is_watched(const struct loop *loop, int fd) {
+    for (uint32_t slot = 0; slot < loop->n_slots; slot++)
+        if (loop->sources[slot].armed && loop->sources[slot].fd == fd)
+            return true;
+    return false;
+}
+
 static int epoll_control(struct loop *loop, int operation, uint32_t slot) {
     struct loop_source *source = &loop->sources[slot];
     struct epoll_event event = {
         .events = events_to_epoll(source->events) | (source->once ? EPOLLONESHOT : 0),
         .data.u64 = loop_source_id(loop, slot),
     };
-
     int r = epoll_ctl(loop->fd, operation, source->fd, &event);
+
     /* The silenced entry of an earlier watch of the same file may still be there. */
-    if (r < 0 && errno == EEXIST)
+    if (r < 0 && errno == EEXIST && !is_watched(loop, source->fd))
         r = epoll_ctl(loop->fd, EPOLL_CTL_MOD, source->fd, &event);
     if (r < 0)
         return -errno;
