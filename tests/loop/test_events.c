@@ -243,3 +243,40 @@ Test(events, changed_within_callbacks)
     close(first);
     close(second.read);
 }
+
+/* What is watched once has fired, and was muted before it could be told: it is not lost. */
+Test(events, watched_once_and_muted_while_ready)
+{
+    struct minds minds = {.loop = fixture_loop(), .self_events = LOOP_IN};
+    struct notes notes = {0};
+    struct loop_watch watch = {
+        .fd = fixture_eventfd(true),
+        .events = LOOP_IN,
+        .priority = LOOP_PRIORITY_EXIT,
+        .fn = change_minds,
+        .data = &minds,
+    };
+    struct loop_watch once = {
+        .fd = fixture_eventfd(true),
+        .events = LOOP_IN,
+        .priority = LOOP_PRIORITY_LOG,
+        .once = true,
+        .fn = fixture_note,
+        .data = &notes,
+    };
+
+    cr_assert_eq(loop_add(minds.loop, &watch, &minds.self), 0);
+    cr_assert_eq(loop_add(minds.loop, &once, &minds.other), 0);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(loop_turn(minds.loop, true), 1);
+    cr_assert_eq(notes.n, 0);
+
+    loop_remove(minds.loop, minds.self);
+    cr_assert_eq(loop_modify(minds.loop, minds.other, LOOP_IN), 0);
+    cr_assert_eq(loop_turn(minds.loop, true), 1);
+    cr_assert_eq(loop_turn(minds.loop, false), 0);
+    cr_assert_eq(notes.n, 1);
+    loop_free(minds.loop);
+    close(watch.fd);
+    close(once.fd);
+}

@@ -312,6 +312,27 @@ Test(source, descriptor_number_reused)
     fixture_pipe_close(&pair);
 }
 
+/* As the header says: epoll refuses, and the first source goes on as if nothing had been. */
+Test(source, second_source_for_a_descriptor)
+{
+    struct loop *loop = fixture_loop();
+    struct notes notes = {0};
+    struct loop_watch watch = {
+        .fd = fixture_eventfd(true), .events = LOOP_IN, .fn = fixture_note, .data = &notes};
+    loop_source_t first, second;
+
+    if (loop_backend(loop) != LOOP_EPOLL)
+        cr_skip_test("io_uring does not look");
+    watch.value = 1;
+    cr_assert_eq(loop_add(loop, &watch, &first), 0);
+    watch.value = 2;
+    cr_assert_eq(loop_add(loop, &watch, &second), -EEXIST);
+    cr_assert_eq(loop_turn(loop, true), 1);
+    cr_assert_eq(notes.values[0], 1);
+    loop_free(loop);
+    close(watch.fd);
+}
+
 /* A poll that stayed behind would hold the file open, and the writer would never be told. */
 Test(source, removing_lets_go_of_the_file)
 {
