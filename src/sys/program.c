@@ -37,7 +37,7 @@ static int check_in(const char *directory, const char *file) {
     return r;
 }
 
-/* The first element of `path` that holds the program; EACCES is remembered, as by execvp(3). */
+/* The first element of `path` that holds the program. One that cannot be executed is remembered. */
 static int search(
     const char *command, const char *path, const char *directory, char found[PATH_MAX]) {
     int result = -ENOENT;
@@ -51,7 +51,7 @@ static int search(
         int r = n < PATH_MAX ? check_in(directory, found) : -ENAMETOOLONG;
         if (r == 0)
             return 0;
-        if (r == -EACCES)
+        if (r == -EACCES && access(found, F_OK) == 0)
             result = r;
     }
     return result;

@@ -32,7 +32,8 @@ def test_no_more_processes_for_this_user(brood, fifo):
     other.hellos(8)
     # Room for the fillers, brood (whose threads count, too), and some of its workers.
     b = brood("-n", 8, "--backoff", "10ms..50ms",
-              prefix=around("limit:NPROC=14:14", f"user:{USER}"), cmd=play(f"hello:{hello}", "pause"))
+              prefix=around("limit:NPROC=14:14", f"user:{USER}"),
+              cmd=play(f"hello:{hello}", "pause"))
     failed = b.wait_event("spawn-failed", nth=10)
     assert "Resource temporarily unavailable" in failed["cause"]
     first = told(hello)
@@ -105,7 +106,7 @@ def test_no_more_descriptors(brood, fifo):
 
 @pytest.mark.parametrize("count", range(4, 14))
 def test_limit_of_descriptors_that_leaves_no_room(brood, count):
-    """Too few even for brood itself: a clear line, not a crash; until SIGTERM it may go on trying."""
+    """Too few even for brood itself: a clear line, no crash; it may go on trying until SIGTERM."""
     b = brood(cmd=["true"], prefix=around(f"limit:NOFILE={count}:{count}"))
     procs.until(lambda: b.ended or b.select_events("spawn-failed"), "any outcome")
     if not b.select_events("exited"):

@@ -118,8 +118,8 @@ def test_after_a_kill_the_file_is_stale_and_free(detached, scratch):
     assert pidfiles.number(path) == pidfiles.holder(path) == second
 
 
-@pytest.mark.parametrize("content", ["", "999999999999\n", "garbage\n", "-1\n", "0\n", "1\n", "{}\n",
-                                     "x" * 100000])
+@pytest.mark.parametrize("content", ["", "999999999999\n", "garbage\n", "-1\n", "0\n", "1\n",
+                                     "{}\n", "x" * 100000])
 def test_what_the_file_says_is_never_trusted(detached, scratch, content):
     """Above all the pid of a living process that has nothing to do with it."""
     path = scratch / "pid"
@@ -276,8 +276,8 @@ def test_refused_by_the_kernel(cli, fault, fifo):
 
 def test_nohup_keeps_the_directory_and_ignores_hup(start, fifo, scratch):
     report = fifo()
-    b = start([BROOD, "daemonize", "--nohup", "--", *play(f"report:{report}", "pause")], cwd=scratch,
-              stdout=subprocess.DEVNULL)
+    b = start([BROOD, "daemonize", "--nohup", "--", *play(f"report:{report}", "pause")],
+              cwd=scratch, stdout=subprocess.DEVNULL)
     assert b.wait() == 0
     seen = report.report()
     with pidfiles.ending(seen["pid"]) as pid:

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pty
 import re
 import subprocess
 
@@ -192,7 +193,6 @@ def test_closed_stderr_gets_nothing_of_brood(brood, fifo, scratch):
 
 
 def test_log_to_a_terminal_has_text(brood, fifo):
-    import pty
     master, slave = pty.openpty()
     b = brood("--name", "web", stderr=slave, log=None, cmd=["true"], stdout=subprocess.DEVNULL)
     os.close(slave)

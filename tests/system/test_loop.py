@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The loop from outside: idle is idle, both backends, refused kernel features, many of everything."""
+"""The loop from outside: idleness, both backends, refused kernel features, many of everything."""
 
 import os
 import signal

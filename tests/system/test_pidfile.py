@@ -187,7 +187,8 @@ def test_daemon_restarts_its_workers(pool, fifo):
 def test_second_supervisor_is_refused(pool, cli, loop, fifo):
     hello = fifo()
     path, pid = pool(cmd=play("pause"))
-    done = cli("run", f"--loop={loop}", "--daemon", "--pidfile", path, "--", *play(f"hello:{hello}"))
+    done = cli("run", f"--loop={loop}", "--daemon", "--pidfile", path, "--",
+               *play(f"hello:{hello}"))
     assert done.returncode == 3, done.stderr
     assert str(pid) in done.stderr and len(done.stderr.splitlines()) == 1
     assert hello.empty() and pidfiles.holder(path) == pid
@@ -237,7 +238,8 @@ def test_daemon_whose_pool_is_done_ends(cli, loop, scratch, fifo):
 
 def test_daemon_says_nothing_to_its_caller(cli, loop, scratch, fifo):
     hello, path = fifo(), scratch / "pid"
-    done = cli("run", f"--loop={loop}", "--daemon", "--pidfile", path, "--", *play(f"hello:{hello}"))
+    done = cli("run", f"--loop={loop}", "--daemon", "--pidfile", path, "--",
+               *play(f"hello:{hello}"))
     assert done.returncode == 0 and done.stdout == done.stderr == ""
     hello.hello()
     procs.until(lambda: not path.exists(), "the end of the pool")

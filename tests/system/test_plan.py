@@ -53,7 +53,8 @@ def test_clear_environment(seen):
 
 
 def test_unset_environment(seen):
-    env = seen("--unset-env", "OUTER", "--unset-env", "NEVER", env=environment(OUTER="x", INNER="y"))
+    env = seen("--unset-env", "OUTER", "--unset-env", "NEVER",
+               env=environment(OUTER="x", INNER="y"))
     assert "OUTER" not in env["env"] and env["env"]["INNER"] == "y"
 
 
@@ -194,7 +195,8 @@ def test_group_without_user(seen):
 
 
 @needs_root
-@pytest.mark.parametrize("names", ["cap_chown,cap_net_bind_service", "CAP_CHOWN,CAP_NET_BIND_SERVICE"])
+@pytest.mark.parametrize("names", ["cap_chown,cap_net_bind_service",
+                                   "CAP_CHOWN,CAP_NET_BIND_SERVICE"])
 def test_bounding_set(seen, names):
     report = seen("--bounding-caps", names)
     wanted = 1 << CHOWN | 1 << NET_BIND_SERVICE

@@ -2,6 +2,7 @@
 """Who comes back: policies, exit lists, generations, backoff, start limit, total of restarts."""
 
 import datetime
+import os
 import signal
 import time
 
@@ -72,7 +73,6 @@ def test_environment_of_workers(brood, fifo):
 
 
 def test_auto_is_the_number_of_usable_cpus(brood, fifo):
-    import os
     hello = fifo()
     b = brood("--workers=auto", prefix=["taskset", "-c", "0"], cmd=play(f"hello:{hello}", "pause"))
     hello.hello()
@@ -236,7 +236,8 @@ def test_max_restarts_used_up_stops_the_siblings(brood, fifo):
 
 def test_max_restarts_is_over_the_whole_pool(brood, fifo):
     hello = fifo()
-    b = brood("-n", 4, "--backoff", "none", "--max-restarts", 6, cmd=play(f"hello:{hello}", "exit:1"))
+    b = brood("-n", 4, "--backoff", "none", "--max-restarts", 6,
+              cmd=play(f"hello:{hello}", "exit:1"))
     assert b.wait() == 3
     hello.hellos(5)
     started = b.select_events("started")

@@ -51,7 +51,8 @@ def test_one_worker_stopped_on_request_is_clean(brood, fifo):
 @pytest.mark.parametrize("count, status", [(1, 137), (2, 1)])
 def test_stopped_with_kill_is_not(brood, fifo, count, status):
     hello = fifo()
-    b = brood("-n", count, "--stop-timeout", "50ms", cmd=play("ignore:TERM", f"hello:{hello}", "pause"))
+    b = brood("-n", count, "--stop-timeout", "50ms",
+              cmd=play("ignore:TERM", f"hello:{hello}", "pause"))
     hello.hellos(count)
     b.signal(signal.SIGTERM)
     assert b.wait() == status

@@ -156,7 +156,8 @@ def test_as_pid_1(first_process, fifo):
 
 def test_as_pid_1_strangers_are_reaped(first_process, fifo):
     hello = fifo()
-    b = first_process(cmd=play("repeat:200", "(", "orphan", "(", ")", ")", f"hello:{hello}", "pause"))
+    b = first_process(cmd=play("repeat:200", "(", "orphan", "(", ")", ")", f"hello:{hello}",
+                               "pause"))
     hello.hello()
     procs.until(lambda: no_zombies(b.pid), "the strangers' reaping")
     b.signal(signal.SIGTERM)

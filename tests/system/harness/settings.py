@@ -39,7 +39,7 @@ def environment(**changes):
 
 
 def play(*words):
-    """The command of a worker that does these things, one after another (tests/helpers/worker.c)."""
+    """The command of a worker that does these things in turn (see tests/helpers/worker.c)."""
     return [WORKER, *(str(word) for word in words)]
 
 

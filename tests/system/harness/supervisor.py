@@ -51,7 +51,7 @@ class Supervisor:
     # --- the reading thread
 
     def _read(self, read_end):
-        """Reads until brood ends. Workers may hold its stderr longer: that is no end to wait for."""
+        """Reads until brood ends; workers may hold its stderr longer, no end to wait for."""
         os.set_blocking(read_end, False)
         fds = [read_end, self.pidfd]
         rest = b""
