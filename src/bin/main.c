@@ -2,6 +2,7 @@
 
 /* The table of commands. */
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,7 +69,15 @@ static int command_version(int argc, char **argv) {
     return STATUS_OK;
 }
 
+/* Whoever closed the standard descriptors shall not find something of ours under their numbers. */
+static void fill_standard_descriptors(void) {
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", O_RDWR);
+}
+
 int main(int argc, char **argv) {
+    fill_standard_descriptors();
     if (argc < 2) {
         fprintf(stderr, "brood: no command given; see 'brood help'\n");
         return STATUS_USAGE;

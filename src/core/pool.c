@@ -94,6 +94,11 @@ void pool_step(
         report(outbox, REPORT_ENDED, number);
         outbox_push(outbox, ACTION_ENDED, number);
     }
+    if (alive && pool->ended) {
+        /* Started anew: what the last run used up is not counted against this one. */
+        pool->ledger.restarts = 0;
+        pool->ledger.exhausted = false;
+    }
     pool->ended = !alive;
 }
 

@@ -28,11 +28,11 @@ static void set_disposition(int signal, void (*handler)(int)) {
     raw(SYS_rt_sigaction, signal, &action, 0, SIGNAL_BYTES);
 }
 
-/* Handlers went with the clone; what is *ignored* would live on through exec. */
-static long reset_signals(const struct plan *plan) {
-    for (uint64_t left = plan->ignored_signals; left != 0; left &= left - 1)
+/* What is *ignored* would live on through exec; a handler would run in our parent's memory. */
+static long reset_signals(const struct child *child) {
+    for (uint64_t left = child->reset_signals; left != 0; left &= left - 1)
         set_disposition(__builtin_ctzll(left) + 1, SIG_DFL);
-    if (plan->ignore_hangup)
+    if (child->plan->ignore_hangup)
         set_disposition(SIGHUP, SIG_IGN);
     return 0;
 }
@@ -156,10 +156,29 @@ static long raise_ambient(struct child *child) {
     return r;
 }
 
-static long unblock_signals(void) {
-    uint64_t none = 0;
+/*
+ * A signal that came for the child meanwhile takes effect here. One that dumps core must not: the
+ * memory is still our parent's, and before Linux 5.16 the dump ends everybody who shares it.
+ */
+static void unblock_signals(void) {
+    static const uint64_t dumping = 1 << (SIGQUIT - 1) | 1 << (SIGILL - 1) | 1 << (SIGTRAP - 1) |
+                                    1 << (SIGABRT - 1) | 1 << (SIGBUS - 1) | 1 << (SIGFPE - 1) |
+                                    1 << (SIGSEGV - 1) | 1 << (SIGXCPU - 1) | 1 << (SIGXFSZ - 1) |
+                                    UINT64_C(1) << (SIGSYS - 1);
+    uint64_t pending = 0, none = 0;
 
-    return raw(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, SIGNAL_BYTES);
+    raw(SYS_rt_sigpending, &pending, SIGNAL_BYTES);
+    if (pending & dumping)
+        raw(SYS_kill, raw(SYS_getpid), SIGKILL);
+    raw(SYS_rt_sigprocmask, SIG_SETMASK, &none, 0, SIGNAL_BYTES);
+}
+
+/* Our parent may have died before we asked to be told: then it will never be told. */
+static long set_parent_death_signal(const struct child *child) {
+    if (child->plan->parent_death_signal == 0)
+        return 0;
+    long r = raw(SYS_prctl, PR_SET_PDEATHSIG, child->plan->parent_death_signal, 0, 0, 0);
+    return r == 0 && child->parent != 0 && raw(SYS_getppid) != child->parent ? -ESRCH : r;
 }
 
 /* A text file without an interpreter line is a shell script, as execvp(3) has it. */
@@ -183,20 +202,24 @@ static bool failed(struct child *child, enum child_step step, long result) {
     return true;
 }
 
+static bool open_streams(struct child *child) {
+    return !failed(child, CHILD_STDIN, open_stdio(child, 0)) &&
+           !failed(child, CHILD_STDOUT, open_stdio(child, 1)) &&
+           !failed(child, CHILD_STDERR, open_stdio(child, 2));
+}
+
 /* True when all went well. Privileges are still those of the supervisor. */
 static bool prepare(struct child *child) {
     const struct plan *plan = child->plan;
 
     if (failed(child, CHILD_FILES, close_files(child)) ||
-        failed(child, CHILD_SIGNALS, reset_signals(plan)) ||
+        failed(child, CHILD_SIGNALS, reset_signals(child)) ||
         failed(child, plan->new_session ? CHILD_SESSION : CHILD_GROUP,
             plan->new_session ? raw(SYS_setsid) : raw(SYS_setpgid, 0, 0)))
         return false;
     if (plan->has_umask)
         raw(SYS_umask, plan->umask);
-    return !failed(child, CHILD_STDIN, open_stdio(child, 0)) &&
-           !failed(child, CHILD_STDOUT, open_stdio(child, 1)) &&
-           !failed(child, CHILD_STDERR, open_stdio(child, 2)) &&
+    return (plan->stdio_as_user || open_streams(child)) &&
            !failed(child, CHILD_LIMITS, set_limits(child)) &&
            !failed(child, CHILD_NICE,
                plan->has_nice ? raw(SYS_setpriority, PRIO_PROCESS, 0, plan->nice) : 0) &&
@@ -220,10 +243,8 @@ static bool drop_privileges(struct child *child) {
            !failed(child, CHILD_AMBIENT, raise_ambient(child)) &&
            !failed(child, CHILD_NO_NEW_PRIVS,
                plan->no_new_privileges ? raw(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) : 0) &&
-           !failed(child, CHILD_PARENT_DEATH,
-               plan->parent_death_signal
-                   ? raw(SYS_prctl, PR_SET_PDEATHSIG, plan->parent_death_signal, 0, 0, 0)
-                   : 0);
+           !failed(child, CHILD_PARENT_DEATH, set_parent_death_signal(child)) &&
+           (!plan->stdio_as_user || open_streams(child));
 }
 
 void child_become(struct child *child) {

@@ -15,8 +15,10 @@
 struct child {
     const struct plan *plan;
     struct rendered rendered;
-    bool unshare_files; /* the descriptor table is the parent's: leave it first */
-    bool keep_files;    /* do not close what is above standard error (it is close-on-exec anyway) */
+    uint64_t reset_signals; /* a mask: those whose disposition may be another than the default */
+    pid_t parent;           /* who must still be there for a parent-death signal; 0: do not look */
+    bool unshare_files;     /* the descriptor table is the parent's: leave it first */
+    bool keep_files; /* do not close what is above standard error (it is close-on-exec anyway) */
     struct child_fault fault;
 };
 

@@ -20,7 +20,7 @@ int engine_new(const struct engine_options *options, struct engine **ret_engine)
         engine_free(engine);
         return r;
     }
-    spawner_init(&engine->spawner, process_probe());
+    spawner_init(&engine->spawner, process_probe(), !options->subreaper);
     engine->settle.fn = process_settle;
     engine->settle.data = engine;
     *ret_engine = engine;

@@ -33,6 +33,7 @@ struct log {
     enum log_sink sink;
     loop_source_t source; /* waits for room; 0 when it need not */
     uint64_t dropped;
+    bool mid_line; /* the last byte written did not end a line */
     log_lost_fn lost;
     void *lost_data;
     size_t length, capacity;
@@ -108,7 +109,8 @@ static void on_room(void *data, uint64_t value, int fd, unsigned events) {
 
 /* Nobody to write to any more (the reader has gone, the disk is full): the lines are lost. */
 static void give_up(struct log *log) {
-    log->dropped++;
+    for (size_t i = 0; i < log->length; i++)
+        log->dropped += log->waiting[i] == '\n';
     log->length = 0;
 }
 
@@ -131,6 +133,8 @@ static void confess(struct log *log) {
     size_t length = log->lost(log->lost_data, log->dropped, line, sizeof(line));
 
     log->dropped = 0;
+    if (log->mid_line)
+        log_write(log, "\n", 1);
     log_write(log, line, length);
 }
 
@@ -148,6 +152,7 @@ static void write_waiting(struct log *log) {
             give_up(log);
             return;
         }
+        log->mid_line = n > 0 ? log->waiting[n - 1] != '\n' : log->mid_line;
         log->length -= (size_t)n;
         memmove(log->waiting, log->waiting + n, log->length);
     }

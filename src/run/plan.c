@@ -116,6 +116,7 @@ static void copy_attributes(struct plan *plan, const struct plan_spec *spec) {
     plan->ignored_signals = ignored_signals();
     plan->ignore_hangup = spec->ignore_hangup;
     plan->new_session = spec->new_session;
+    plan->stdio_as_user = spec->stdio_as_user;
     plan->has_umask = spec->has_umask;
     plan->umask = spec->umask;
     for (int i = 0; i < RLIM_NLIMITS; i++) {
@@ -163,7 +164,7 @@ static int resolve_capabilities(
  */
 static int resolve_program(
     struct plan *plan, const struct plan_spec *spec, struct plan_error *error) {
-    const char *command = spec->argv[0];
+    const char *command = spec->program ? spec->program : spec->argv[0];
     const char *directory = spec->is_default_directory ? NULL : plan->directory.text;
     int r = program_find(command, plan_variable(plan, "PATH"), directory, &plan->program);
 

@@ -47,7 +47,8 @@ struct plan_spec {
     const char *pool;
     uint32_t n_workers; /* 0: not a worker at all, without variables of brood's */
     const char *const *argv;
-    bool literal; /* no placeholders */
+    const char *program; /* the file to execute, argv[0] being only its name; NULL: look that up */
+    bool literal;        /* no placeholders */
 
     bool clear_environment;
     struct word_list set_environment; /* NAME=VALUE */
@@ -59,7 +60,8 @@ struct plan_spec {
     bool has_umask;
     mode_t umask;
     struct stdio_spec stdio[3];
-    bool new_session; /* otherwise a process group of its own */
+    bool stdio_as_user; /* open files with the rights of `user`, not with ours */
+    bool new_session;   /* otherwise a process group of its own */
 
     const char *user;
     const char *group;
@@ -130,6 +132,7 @@ struct plan {
     struct template directory; /* text NULL: stay */
     struct template stdio_paths[3];
     enum stdio_kind stdio[3];
+    bool stdio_as_user;
     bool join_stderr; /* standard error is the same file as standard output: share its offset */
 
     uint64_t ignored_signals; /* to be set back to default */

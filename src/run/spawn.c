@@ -30,8 +30,8 @@ struct spawn_chunk {
     uint64_t touched; /* since the last trim */
 };
 
-void spawner_init(struct spawner *spawner, struct process_features features) {
-    *spawner = (struct spawner){.features = features};
+void spawner_init(struct spawner *spawner, struct process_features features, bool is_guest) {
+    *spawner = (struct spawner){.features = features, .is_guest = is_guest};
 }
 
 static size_t chunk_size(const struct spawn_chunk *chunk) {
@@ -122,7 +122,13 @@ int spawn(struct spawner *spawner, const struct plan *plan, struct spawn_owner o
     struct slot *slot = slot_at(spawner, number);
     slot->busy = 1;
     slot->owner = owner;
-    slot->child = (struct child){.plan = plan, .unshare_files = spawner->features.close_range};
+    slot->child = (struct child){
+        .plan = plan,
+        .reset_signals =
+            spawner->is_guest || !spawner->features.clone3 ? UINT64_MAX : plan->ignored_signals,
+        .parent = plan->parent_death_signal ? getpid() : 0,
+        .unshare_files = spawner->features.close_range,
+    };
     plan_render(plan, owner.incarnation, slot->scratch, &slot->child.rendered);
 
     struct process_clone request = {
@@ -130,6 +136,7 @@ int spawn(struct spawner *spawner, const struct plan *plan, struct spawn_owner o
         .stack_size = STACK_SIZE,
         .run = child_main,
         .argument = &slot->child,
+        .wait = plan->oom_score[0] != '\0',
         .share_files = spawner->features.close_range,
         .busy = &slot->busy,
     };

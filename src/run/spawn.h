@@ -10,7 +10,9 @@
  * latest.
  *
  * Why no CLONE_VFORK: it holds the loop for as long as exec takes, which is 12–21 µs against 37–78
- * on a fast disk and unbounded on a slow one. The price is the slot, and raw system calls only.
+ * on a fast disk and unbounded on a slow one. The price is the slot, and raw system calls only. The
+ * one exception is a plan with an OOM score, which the kernel gives to all who share the memory but
+ * for a parent that waits.
  */
 
 #include <stdint.h>
@@ -25,6 +27,7 @@ struct spawn_chunk;
 
 struct spawner {
     struct process_features features;
+    bool is_guest; /* the process is somebody else's program, which may change dispositions */
     struct spawn_chunk *chunks;
     uint32_t n_chunks;
     uint32_t in_flight;
@@ -49,7 +52,7 @@ enum spawn_outcome {
     SPAWN_FAULT,  /* a step failed; it has exited or is about to */
 };
 
-void spawner_init(struct spawner *spawner, struct process_features features);
+void spawner_init(struct spawner *spawner, struct process_features features, bool is_guest);
 
 /* No process of ours may be on its way to exec any more. */
 void spawner_finish(struct spawner *spawner);

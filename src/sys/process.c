@@ -79,9 +79,14 @@ static long clone3_run(struct clone_args *args, int (*run)(void *), void *argume
 #endif
 }
 
+static int flags_of(const struct process_clone *request) {
+    return CHILD_FLAGS | (request->wait ? CLONE_VFORK : 0) |
+           (request->share_files ? CLONE_FILES : 0);
+}
+
 static int clone_new(const struct process_clone *request, pid_t *ret_pid, int *ret_pidfd) {
     struct clone_args args = {
-        .flags = CHILD_FLAGS | CLONE_CLEAR_SIGHAND | (request->share_files ? CLONE_FILES : 0),
+        .flags = (uint64_t)flags_of(request) | CLONE_CLEAR_SIGHAND,
         .pidfd = (uintptr_t)ret_pidfd,
         .child_tid = (uintptr_t)request->busy,
         .exit_signal = SIGCHLD,
@@ -101,13 +106,12 @@ static int clone_new(const struct process_clone *request, pid_t *ret_pid, int *r
  * child has reset them itself.
  */
 static int clone_old(const struct process_clone *request, pid_t *ret_pid, int *ret_pidfd) {
-    int flags = CHILD_FLAGS | (request->share_files ? CLONE_FILES : 0) | SIGCHLD;
     sigset_t all, before;
 
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, &before);
-    int r = clone(request->run, (char *)request->stack + request->stack_size, flags,
-        request->argument, ret_pidfd, NULL, request->busy);
+    int r = clone(request->run, (char *)request->stack + request->stack_size,
+        flags_of(request) | SIGCHLD, request->argument, ret_pidfd, NULL, request->busy);
     int error = errno;
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (r < 0)

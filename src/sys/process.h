@@ -25,6 +25,7 @@ struct process_clone {
     size_t stack_size;
     int (*run)(void *argument);
     void *argument;
+    bool wait;        /* CLONE_VFORK: we stand still until it has left our memory */
     bool share_files; /* CLONE_FILES: the child must unshare before it touches a descriptor */
     uint32_t *busy;   /* cleared by the kernel when the child has left our memory */
 };

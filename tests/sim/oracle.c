@@ -265,7 +265,14 @@ static void check_meaning(struct world *world, const struct observation *seen) {
         check_fate(world, seen);
         return;
     }
-    CLAIM(world, world->pool.ledger.restarts == seen->restarts_before,
+    /* A pool that is started anew after its end begins to count anew. */
+    bool revived = seen->ended_before && !world->pool.ended;
+    if (revived) {
+        world->exhausted = 0;
+        world->forgotten += seen->restarts_before;
+    }
+    CLAIM(world, !revived || !world->pool.ledger.exhausted, "a new run is used up from the start");
+    CLAIM(world, world->pool.ledger.restarts == (revived ? 0 : seen->restarts_before),
         "event %d counted as a restart of worker %u", seen->event->kind, seen->number);
     if (seen->event->kind == EVENT_READY && seen->before.state == WORKER_STARTING)
         world->proven = true;
@@ -356,7 +363,8 @@ static void check_ledger(const struct world *world, const struct observation *se
     CLAIM(world, memcmp(states, world->pool.ledger.states, sizeof(states)) == 0,
         "the ledger differs from a recount");
     CLAIM(world,
-        restarts == world->pool.ledger.restarts && restarts <= world->pool.rules.max_restarts,
+        restarts - world->forgotten == world->pool.ledger.restarts &&
+            world->pool.ledger.restarts <= world->pool.rules.max_restarts,
         "%" PRIu64 " restarts, %" PRIu64 " in the ledger", restarts, world->pool.ledger.restarts);
     CLAIM(world, world->pool.ended == (alive == 0), "%u workers are alive and ended is %d", alive,
         world->pool.ended);

@@ -537,6 +537,7 @@ static void begin(struct world *world) {
     world->rolling = world->roll_owed = world->roll_due = world->roll_has_target = false;
     world->made = world->ended = 0;
     world->exhausted = 0;
+    world->forgotten = 0;
     pool_init(&world->pool, &rules, world->workers, n, random_next(&world->random));
     futures_push(&world->futures, &(struct future){.when = world->now, .kind = FUTURE_COMMAND});
 }

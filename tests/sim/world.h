@@ -77,7 +77,8 @@ struct world {
     uint32_t roll_target, roll_generation;
 
     uint64_t made, ended; /* processes of this episode */
-    uint32_t exhausted;   /* RESTART_LIMIT reports of this episode */
+    uint32_t exhausted;   /* RESTART_LIMIT reports since the pool was last started from its end */
+    uint64_t forgotten;   /* restarts of this episode before that */
 
     /* of the whole run */
     uint64_t seed, steps, episodes;
