@@ -260,6 +260,19 @@ def test_oom_score(seen):
     assert seen("--oom-score", "500")["oom_score"] == 500
 
 
+def test_oom_score_of_brood_stays(brood, fifo):
+    """The memory that a child shares until exec must not hand its score on to brood."""
+    def score(pid):
+        with open(f"/proc/{pid}/oom_score_adj") as file:
+            return int(file.read())
+
+    before, hello = score("self"), fifo("hello")
+    b = brood("--oom-score", str(before + 100), cmd=play(f"hello:{hello}", "pause"))
+    assert score(hello.hello().pid) == before + 100
+    assert score(b.pid) == before
+    assert b.stop() == 0
+
+
 @pytest.mark.parametrize("options", [[], pytest.param(["--user", "nobody"], marks=needs_root)])
 def test_parent_death_signal(seen, options):
     report = seen("--parent-death-signal", "SIGUSR1", *options)

@@ -286,6 +286,22 @@ Test(pool, used_up_restarts_stop_the_siblings)
     cr_assert_eq(pool_exit_status(&f->pool), POOL_EXHAUSTED);
 }
 
+/* Started again by hand after that, it has its restarts back, and using them up means as much. */
+Test(pool, a_new_run_counts_its_restarts_anew)
+{
+    struct fixture *f = fixture_of(2, (struct worker_rules){.max_restarts = 1});
+
+    for (unsigned run = 1; run <= 2; run++) {
+        start_all(f);
+        ends(f, 0, CAUSE_EXIT, 1);
+        cr_assert_eq(pool_alive(&f->pool), 2);
+        ends(f, 0, CAUSE_EXIT, 1);
+        cr_assert_eq(f->reports[REPORT_RESTART_LIMIT], run);
+        obey(f, 1);
+        cr_assert_eq(f->ended, run);
+    }
+}
+
 Test(pool, exit_status_of_many)
 {
     struct fixture *f = fixture();
