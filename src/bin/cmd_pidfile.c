@@ -18,11 +18,8 @@
 #include "run/pidfile.h"
 #include "sys/process.h"
 
-enum pidfile_status {
-    PIDFILE_STATUS_RUNNING = 0,
-    PIDFILE_STATUS_NOT_RUNNING = 1,
-    PIDFILE_STATUS_UNKNOWN = 4,
-};
+/* A program that dies of its first look at the world does so within this time. */
+#define FIRST_LOOK (200 * NSEC_PER_MSEC)
 
 struct pidfile_command {
     bool help;
@@ -101,7 +98,25 @@ static int do_stop(struct pidfile_command *c) {
     return status;
 }
 
-/* What is running is noted first, because /proc forgets it with the process. */
+/* The program has been executed; whether it stays is another matter. */
+static int look_after(const char *path) {
+    pid_t pid;
+    int pidfd;
+    bool lives = pidfile_holder(path, &pid, &pidfd) == PIDFILE_HELD;
+
+    if (lives) {
+        lives = !wait_for_end(pidfd, FIRST_LOOK);
+        close(pidfd);
+    }
+    if (!lives)
+        fprintf(stderr, "brood pidfile: %s: started again, but it has ended at once\n", path);
+    return lives ? STATUS_OK : PIDFILE_STATUS_NOT_RUNNING;
+}
+
+/*
+ * What is running is noted first, because /proc forgets it with the process; and is not stopped
+ * when it is known that it could not be started again.
+ */
 static int do_restart(struct pidfile_command *c) {
     struct restart *restart;
 
@@ -116,6 +131,8 @@ static int do_restart(struct pidfile_command *c) {
         status = stop(c);
     if (status == STATUS_OK)
         status = pidfile_restart_start(restart, c->path, c->timeout);
+    if (status == STATUS_OK)
+        status = look_after(c->path);
     pidfile_restart_free(restart);
     if (status == STATUS_OK)
         printf("%s: restarted\n", c->path);
@@ -175,9 +192,9 @@ static void print_help(const struct option_table *table) {
         "       brood pidfile signal [OPTION…] FILE SIGNAL\n\n"
         "Acts on the process that holds FILE's lock, never on the number written in it: a stale\n"
         "file or a recycled pid is recognised, and nobody else is ever signalled.\n"
-        "restart stops the process and starts the same command again (its arguments, environment,\n"
-        "directory, user and standard streams); a brood supervisor restarts its workers "
-        "instead.\n");
+        "restart stops the process and starts its program again (arguments, environment,\n"
+        "directory, user; standard streams as far as that user may open them), unless it is known\n"
+        "before that it cannot start. A brood supervisor restarts its workers instead.\n");
     options_help(table, 1);
     printf("\nExit status: 0 running, or done; 1 not running; 2 usage; 4 it could not be found out "
            "or\n"
