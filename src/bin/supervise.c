@@ -78,7 +78,7 @@ static void note(struct supervisor *s, const char *event, const char *text) {
 static void on_stop_signal(struct supervisor *s) {
     bool again = s->stops++ > 0;
 
-    s->impatient = again;
+    s->impatient |= again;
     if (!s->options->quiet)
         note(s, "shutdown", again ? "asked again: stopping at once" : "stopping every worker");
     engine_command_all(s->engine, again ? EVENT_KILL : EVENT_STOP);

@@ -38,6 +38,7 @@ struct engine {
     uint32_t n_pools;
     struct loop_timer settle;
     nsec_t settle_interval;
+    nsec_t next_sweep;
     struct tree_member *members;
     engine_report_fn report;
     void *report_data;
@@ -60,3 +61,4 @@ void tree_check(struct pool_runtime *pool, uint32_t worker, bool kill);
 void tree_run_checks(struct engine *engine);
 const char *tree_names(const struct pool_runtime *pool, uint32_t worker, char *buffer, size_t size);
 void tree_forget(struct engine *engine);
+void tree_reap(struct engine *engine); /* children of ours that are no workers, and have ended */

@@ -17,6 +17,10 @@
 #define SETTLE_FIRST (10 * NSEC_PER_MSEC)
 #define SETTLE_LAST  NSEC_PER_SEC
 
+/* How often, after restarts, to look for zombies among our own children: that walks over workers.
+ */
+#define SWEEP_INTERVAL (10 * NSEC_PER_SEC)
+
 static void on_exit_readable(void *data, uint64_t value, int fd, unsigned events);
 
 static void watch_exit(struct pool_runtime *pool, uint32_t worker) {
@@ -131,6 +135,10 @@ void process_settle(void *data, uint64_t value, nsec_t now) {
     spawn_visit(&engine->spawner, settle_one, engine);
     if (engine->spawner.in_flight == 0) {
         spawner_trim(&engine->spawner);
+        if (now >= engine->next_sweep) {
+            engine->next_sweep = nsec_add(now, SWEEP_INTERVAL);
+            tree_reap(engine);
+        }
         return;
     }
     engine->settle_interval = MIN(2 * engine->settle_interval, SETTLE_LAST);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sys/proc.h"
@@ -41,8 +42,11 @@ int strangers_new(struct strangers **ret_strangers) {
 }
 
 struct strangers *strangers_free(struct strangers *strangers) {
-    if (strangers)
-        close(strangers->signal_fd);
+    if (!strangers)
+        return NULL;
+    while (waitpid(-1, NULL, WNOHANG) > 0)
+        continue;
+    close(strangers->signal_fd);
     free(strangers);
     return NULL;
 }
@@ -84,23 +88,26 @@ int strangers_fd(const struct strangers *strangers) {
     return strangers->signal_fd;
 }
 
-struct sweep {
-    bool (*is_ours)(void *data, pid_t pid);
-    void *data;
-};
-
-static void sweep_one(void *data, pid_t pid) {
-    const struct sweep *among = data;
-
-    if (!among->is_ours(among->data, pid))
-        process_reap_pid(pid);
-}
-
 void strangers_sweep_among(
     struct strangers *strangers, bool (*is_ours)(void *data, pid_t pid), void *data) {
     struct signalfd_siginfo info;
+    struct proc_list children = {0};
 
     if (read(strangers->signal_fd, &info, sizeof(info)) < 0)
         return;
-    proc_children(getpid(), getpid(), sweep_one, &(struct sweep){is_ours, data});
+    proc_children(getpid(), getpid(), &children);
+    for (size_t i = 0; i < children.count; i++)
+        if (!is_ours(data, children.pids[i]))
+            process_reap_pid(children.pids[i]);
+    proc_list_finish(&children);
+}
+
+void strangers_reap_own(bool (*is_ours)(void *data, pid_t pid), void *data) {
+    siginfo_t info = {0};
+
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0 &&
+           info.si_pid != 0 && !is_ours(data, info.si_pid)) {
+        process_reap_pid(info.si_pid);
+        info.si_pid = 0;
+    }
 }

@@ -23,7 +23,10 @@ struct strangers;
  */
 int strangers_new(struct strangers **ret_strangers);
 
-/* Accepts NULL; returns NULL. */
+/*
+ * Reaps what has ended by now, in whichever thread it was a child; so it comes when nobody else
+ * waits any more. Accepts NULL; returns NULL.
+ */
 struct strangers *strangers_free(struct strangers *strangers);
 
 /* In the leader thread: reaps every stranger as it ends, until strangers_stop(). */
@@ -41,3 +44,13 @@ int strangers_fd(const struct strangers *strangers);
  */
 void strangers_sweep_among(
     struct strangers *strangers, bool (*is_ours)(void *data, pid_t pid), void *data);
+
+/*
+ * In the engine's thread: reaps its ended children that are not ours. It gets some by CLONE_PARENT
+ * in a worker, which makes a child of the worker's parent. Nobody is told when one of these ends
+ * (the leader cannot tell its SIGCHLD from a worker's): so this is called when starts have settled,
+ * seldom because it walks over the workers, and at the end. One that dies while nothing restarts
+ * stays a zombie until then. Stops at an ended child of ours: that one's exit is about to be
+ * handled.
+ */
+void strangers_reap_own(bool (*is_ours)(void *data, pid_t pid), void *data);

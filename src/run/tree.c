@@ -9,6 +9,12 @@
  * What is found is held by a pidfd and watched until it has ended. Looking for orphans is done once
  * a turn for all workers that stop together. A library in somebody else's process adopts nothing:
  * there only the group and session count.
+ *
+ * A worker is gone when a look that has seen everything finds nothing of it. Where descriptors or
+ * memory were short, or processes moved while we looked, the look is repeated.
+ *
+ * With CLONE_PARENT a worker makes a child not of its own but of the engine's thread. These are
+ * looked for like orphans.
  */
 
 #include <errno.h>
@@ -20,146 +26,11 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
-#include "run/engine_internal.h"
-#include "sys/proc.h"
+#include "run/strangers.h"
+#include "run/tree_walk.h"
 
-struct tree_member {
-    struct tree_member *next;
-    struct engine *engine;
-    struct pool_runtime *pool; /* NULL: nobody's, left at the very end */
-    uint32_t worker;
-    pid_t pid;
-    int pidfd;
-    loop_source_t source;
-};
-
-static bool belongs(
-    const struct tree_member *member, const struct pool_runtime *pool, uint32_t worker) {
-    return member->pool == pool && member->worker == worker;
-}
-
-static struct tree_member *find_member(const struct engine *engine, pid_t pid) {
-    struct tree_member *member = engine->members;
-
-    while (member && member->pid != pid)
-        member = member->next;
-    return member;
-}
-
-static bool has_members(const struct pool_runtime *pool, uint32_t worker) {
-    const struct tree_member *member = pool->engine->members;
-
-    while (member && !belongs(member, pool, worker))
-        member = member->next;
-    return member != NULL;
-}
-
-static void drop(struct tree_member *member) {
-    struct tree_member **link = &member->engine->members;
-
-    while (*link != member)
-        link = &(*link)->next;
-    *link = member->next;
-    loop_remove(member->engine->loop, member->source);
-    close(member->pidfd);
-    free(member);
-}
-
-void tree_forget(struct engine *engine) {
-    while (engine->members)
-        drop(engine->members);
-}
-
-/* The last of a drained worker's tree may have left something in its turn: look again. */
-static void on_member_exit(void *data, uint64_t value, int fd, unsigned events) {
-    struct tree_member *member = data;
-    struct pool_runtime *pool = member->pool;
-    uint32_t worker = member->worker;
-
-    (void)value, (void)fd, (void)events;
-    drop(member);
-    if (pool && pool->workers[worker].state == WORKER_DRAINING && !has_members(pool, worker))
-        tree_check(pool, worker, pool->workers[worker].forced);
-}
-
-/*
- * Holds a process by pidfd. The number may have been given to somebody else between the reading of
- * it and the opening: only one that still has the parent it was found under is taken.
- */
-static struct tree_member *hold(
-    struct engine *engine, struct pool_runtime *pool, uint32_t worker, pid_t pid, pid_t parent) {
-    struct proc_stat stat;
-    struct tree_member *member = find_member(engine, pid);
-
-    if (member)
-        return member;
-    member = calloc(1, sizeof(*member));
-    if (!member)
-        return NULL;
-    *member = (struct tree_member){
-        .engine = engine, .pool = pool, .worker = worker, .pid = pid, .pidfd = -1};
-    if (process_open(pid, &member->pidfd) < 0 || proc_stat(pid, &stat) < 0 ||
-        stat.parent != parent || stat.state == 'Z')
-        goto gone;
-
-    struct loop_watch watch = {
-        .fd = member->pidfd,
-        .events = LOOP_IN,
-        .priority = LOOP_PRIORITY_EXIT,
-        .once = true,
-        .fn = on_member_exit,
-        .data = member,
-    };
-    if (loop_add(engine->loop, &watch, &member->source) < 0)
-        goto gone;
-    member->next = engine->members;
-    engine->members = member;
-    return member;
-
-gone:
-    if (member->pidfd >= 0)
-        close(member->pidfd);
-    free(member);
-    return NULL;
-}
-
-/* A walk down from one process, holding and signalling what it passes. */
-struct walk {
-    struct engine *engine;
-    struct pool_runtime *pool;
-    uint32_t worker;
-    pid_t parent;
-    pid_t spare_group; /* what is in this group is reached by other means; 0: nothing is spared */
-    int signal;        /* 0: only hold */
-    uint32_t count;
-};
-
-static void walk_below(const struct walk *walk, pid_t parent);
-
-static void walk_one(void *data, pid_t pid) {
-    struct walk *walk = data;
-    struct proc_stat stat;
-
-    if (proc_stat(pid, &stat) < 0 || stat.state == 'Z')
-        return;
-    walk_below(walk, pid);
-    if (walk->spare_group != 0 && stat.group == walk->spare_group)
-        return;
-    bool known = find_member(walk->engine, pid) != NULL;
-    struct tree_member *member = hold(walk->engine, walk->pool, walk->worker, pid, walk->parent);
-    if (!member)
-        return;
-    walk->count++;
-    if (walk->signal == SIGKILL || (walk->signal != 0 && !known))
-        process_signal(member->pidfd, walk->signal);
-}
-
-static void walk_below(const struct walk *walk, pid_t parent) {
-    struct walk below = *walk;
-
-    below.parent = parent;
-    proc_children(parent, 0, walk_one, &below);
-}
+/* When to look again if something was missed: nothing else may wake the loop. */
+#define LOOK_AGAIN (50 * NSEC_PER_MSEC)
 
 /* To the group; before the child has made its group, to the child. */
 static void signal_group(const struct process *process, int signal) {
@@ -195,7 +66,7 @@ void tree_kill(struct pool_runtime *pool, uint32_t worker) {
     }
     walk_below(&walk, process->pid);
     for (struct tree_member *m = pool->engine->members; m; m = m->next)
-        if (belongs(m, pool, worker))
+        if (member_belongs(m, pool, worker))
             process_signal(m->pidfd, SIGKILL);
     signal_group(process, SIGKILL);
 }
@@ -208,7 +79,7 @@ void tree_check(struct pool_runtime *pool, uint32_t worker, bool kill) {
     process->checking = true;
     process->killing = kill;
     for (struct tree_member *m = pool->engine->members; kill && m; m = m->next)
-        if (belongs(m, pool, worker))
+        if (member_belongs(m, pool, worker))
             process_signal(m->pidfd, SIGKILL);
 }
 
@@ -229,7 +100,8 @@ static bool comes_from(
     return orphan->worker == worker && strcmp(orphan->pool, pool->plan->pool) == 0;
 }
 
-static void assign(struct engine *engine, struct pool_runtime *pool, const struct orphan *orphan) {
+/* Whether something of it was missed. */
+static bool assign(struct engine *engine, struct pool_runtime *pool, const struct orphan *orphan) {
     for (uint32_t i = 0; i < pool->core.n_workers; i++) {
         const struct process *process = &pool->processes[i];
 
@@ -239,13 +111,13 @@ static void assign(struct engine *engine, struct pool_runtime *pool, const struc
             .engine = engine,
             .pool = pool,
             .worker = i,
-            .parent = orphan->stat.parent,
             .signal = process->killing ? SIGKILL : pool->core.rules.stop_signal,
         };
-        if (!find_member(engine, orphan->pid))
-            walk_one(&walk, orphan->pid);
-        return;
+        if (!member_find(engine, orphan->pid))
+            walk_from(&walk, orphan->pid, orphan->stat.parent);
+        return walk.missed;
     }
+    return false;
 }
 
 static void read_environment(struct orphan *orphan) {
@@ -258,35 +130,89 @@ static void read_environment(struct orphan *orphan) {
         orphan->worker = (uint32_t)worker;
 }
 
-static void visit_orphan(void *data, pid_t pid) {
-    struct engine *engine = data;
+/* Whether something was missed. */
+static bool visit_orphan(struct engine *engine, pid_t pid) {
     struct orphan orphan = {.pid = pid, .worker = UINT32_MAX};
+    bool missed = false;
+    int r = proc_stat(pid, &orphan.stat);
 
-    if (proc_stat(pid, &orphan.stat) < 0 || orphan.stat.state == 'Z')
-        return;
+    if (r < 0 || orphan.stat.state == 'Z')
+        return walk_is_blind(r);
     if (engine->options.subreaper)
         read_environment(&orphan);
     for (uint32_t i = 0; i < engine->n_pools; i++)
         if (engine->pools[i]->checks > 0)
-            assign(engine, engine->pools[i], &orphan);
+            missed = assign(engine, engine->pools[i], &orphan) || missed;
+    return missed;
 }
 
-static void visit_orphans(struct engine *engine, proc_visit visit, void *data) {
-    if (engine->options.subreaper)
-        proc_children(getpid(), getpid(), visit, data);
-    else
-        proc_all(visit, data);
+static int compare_pids(const void *a, const void *b) {
+    pid_t left = *(const pid_t *)a, right = *(const pid_t *)b;
+
+    return (left > right) - (left < right);
 }
 
-static void finish_checks(struct pool_runtime *pool) {
+/* The workers' processes in the order of their numbers; fewer than there are only without memory.
+ */
+static struct proc_list list_workers(const struct engine *engine) {
+    struct proc_list workers = {0};
+    size_t total = 0;
+
+    for (uint32_t p = 0; p < engine->n_pools; p++)
+        total += engine->pools[p]->core.n_workers;
+    workers.pids = calloc(total + 1, sizeof(pid_t));
+    for (uint32_t p = 0; p < engine->n_pools && workers.pids; p++)
+        for (uint32_t i = 0; i < engine->pools[p]->core.n_workers; i++)
+            if (engine->pools[p]->processes[i].pidfd >= 0)
+                workers.pids[workers.count++] = engine->pools[p]->processes[i].pid;
+    if (workers.pids)
+        qsort(workers.pids, workers.count, sizeof(pid_t), compare_pids);
+    return workers;
+}
+
+/* Our thread's children without the workers, and the leader's; negative: some may be missing. */
+static int list_adopted(const struct engine *engine, struct proc_list *orphans) {
+    struct proc_list own = {0};
+    struct proc_list workers = list_workers(engine);
+    int r = workers.pids ? proc_children(getpid(), gettid(), &own) : -ENOMEM;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < own.count; i++)
+        if (!workers.pids ||
+            !bsearch(&own.pids[i], workers.pids, workers.count, sizeof(pid_t), compare_pids))
+            own.pids[kept++] = own.pids[i];
+    own.count = kept;
+    if (getpid() != gettid()) {
+        int theirs = proc_children(getpid(), getpid(), &own);
+
+        r = r < 0 ? r : theirs;
+    }
+    proc_list_finish(&workers);
+    *orphans = own;
+    return r;
+}
+
+/* Everything that may have been left by a worker. */
+static int list_orphans(const struct engine *engine, struct proc_list *orphans) {
+    *orphans = (struct proc_list){0};
+    return engine->options.subreaper ? list_adopted(engine, orphans) : proc_all(orphans);
+}
+
+static void look_again(struct engine *engine) {
+    if (!loop_timer_is_armed(&engine->settle))
+        loop_timer_set(engine->loop, &engine->settle, nsec_add(loop_clock(), LOOK_AGAIN));
+}
+
+/* A worker that is no longer draining has been given up: its check goes with it. */
+static void finish_checks(struct pool_runtime *pool, bool missed) {
     for (uint32_t i = 0; i < pool->core.n_workers && pool->checks > 0; i++) {
         struct process *process = &pool->processes[i];
 
-        if (!process->checking)
+        if (!process->checking || (missed && pool->workers[i].state == WORKER_DRAINING))
             continue;
         process->checking = false;
         pool->checks--;
-        if (!has_members(pool, i))
+        if (!member_any(pool, i))
             engine_feed(pool, i,
                 (struct worker_event){
                     .kind = EVENT_TREE_GONE, .generation = pool->workers[i].generation});
@@ -294,15 +220,30 @@ static void finish_checks(struct pool_runtime *pool) {
 }
 
 void tree_run_checks(struct engine *engine) {
+    struct proc_list orphans;
     bool any = false;
 
     for (uint32_t i = 0; i < engine->n_pools; i++)
         any = any || engine->pools[i]->checks > 0;
     if (!any)
         return;
-    visit_orphans(engine, visit_orphan, engine);
+    bool missed = walk_is_blind(list_orphans(engine, &orphans));
+    for (size_t i = 0; i < orphans.count; i++)
+        missed = visit_orphan(engine, orphans.pids[i]) || missed;
+    proc_list_finish(&orphans);
     for (uint32_t i = 0; i < engine->n_pools; i++)
-        finish_checks(engine->pools[i]);
+        finish_checks(engine->pools[i], missed);
+    if (missed)
+        look_again(engine);
+}
+
+static bool is_worker(void *data, pid_t pid) {
+    return engine_owns(data, pid);
+}
+
+void tree_reap(struct engine *engine) {
+    if (engine->options.subreaper)
+        strangers_reap_own(is_worker, engine);
 }
 
 static void name_member(const struct tree_member *member, struct buffer *names) {
@@ -318,20 +259,27 @@ const char *tree_names(
 
     *buffer = '\0';
     for (const struct tree_member *m = pool->engine->members; m; m = m->next)
-        if (belongs(m, pool, worker))
+        if (member_belongs(m, pool, worker))
             name_member(m, &names);
     return buffer;
 }
 
 uint32_t engine_signal_leftovers(struct engine *engine, int signal, char *names, size_t size) {
     struct buffer list = {.data = names, .size = size};
-    struct walk walk = {.engine = engine, .parent = getpid(), .signal = signal};
+    struct walk walk = {.engine = engine, .signal = signal};
+    struct proc_list orphans;
 
     *names = '\0';
-    visit_orphans(engine, walk_one, &walk);
+    tree_reap(engine);
+    walk.missed = walk_is_blind(list_orphans(engine, &orphans));
+    for (size_t i = 0; i < orphans.count; i++)
+        walk_from(&walk, orphans.pids[i], getpid());
+    proc_list_finish(&orphans);
     for (const struct tree_member *m = engine->members; m; m = m->next)
         name_member(m, &list);
-    return walk.count;
+    if (walk.missed)
+        look_again(engine);
+    return walk.count > 0 ? walk.count : walk.missed;
 }
 
 void engine_abandon(struct engine *engine) {
@@ -340,7 +288,7 @@ void engine_abandon(struct engine *engine) {
     for (uint32_t p = 0; p < engine->n_pools; p++)
         for (uint32_t i = 0; i < engine->pools[p]->core.n_workers; i++)
             if (engine->pools[p]->processes[i].pidfd >= 0)
-                signal_group(&engine->pools[p]->processes[i], SIGKILL);
+                tree_kill(engine->pools[p], i);
     if (engine->options.subreaper)
         engine_signal_leftovers(engine, SIGKILL, names, sizeof(names));
 }

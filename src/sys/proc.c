@@ -18,13 +18,22 @@ static int open_file(pid_t pid, const char *name) {
     return fd < 0 ? -errno : fd;
 }
 
+static ssize_t read_again(int fd, char *text, size_t size) {
+    ssize_t n;
+
+    do
+        n = read(fd, text, size);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 int proc_stat(pid_t pid, struct proc_stat *ret_stat) {
     char text[512];
     int fd = open_file(pid, "stat");
 
     if (fd < 0)
-        return -ESRCH;
-    ssize_t n = read(fd, text, sizeof(text) - 1);
+        return fd == -ENOENT ? -ESRCH : fd;
+    ssize_t n = read_again(fd, text, sizeof(text) - 1);
     close(fd);
     if (n <= 0)
         return -ESRCH;
@@ -42,65 +51,95 @@ int proc_stat(pid_t pid, struct proc_stat *ret_stat) {
     return 0;
 }
 
-/* The numbers in a file of any length, separated by blanks. */
-static int visit_numbers(int fd, proc_visit visit, void *data) {
-    char text[4096];
-    pid_t pid = 0;
-    ssize_t n;
+static int add(struct proc_list *list, pid_t pid) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity == 0 ? 64 : 2 * list->capacity;
+        pid_t *grown = reallocarray(list->pids, capacity, sizeof(pid_t));
 
-    while ((n = read(fd, text, sizeof(text))) > 0)
-        for (ssize_t i = 0; i < n; i++)
-            if (isdigit((unsigned char)text[i]))
-                pid = pid * 10 + (text[i] - '0');
-            else if (pid != 0) {
-                visit(data, pid);
-                pid = 0;
-            }
-    return n < 0 ? -errno : 0;
-}
-
-static int visit_directory(const char *path, proc_visit visit, void *data) {
-    DIR *directory = opendir(path);
-
-    if (!directory)
-        return -errno;
-    for (struct dirent *entry; (entry = readdir(directory));)
-        if (isdigit((unsigned char)entry->d_name[0]))
-            visit(data, atoi(entry->d_name));
-    closedir(directory);
+        if (!grown)
+            return -ENOMEM;
+        list->pids = grown;
+        list->capacity = capacity;
+    }
+    list->pids[list->count++] = pid;
     return 0;
 }
 
-struct thread_walk {
-    pid_t pid;
-    proc_visit visit;
-    void *data;
-};
-
-static void visit_thread(void *data, pid_t tid) {
-    const struct thread_walk *walk = data;
-
-    proc_children(walk->pid, tid, walk->visit, walk->data);
+void proc_list_finish(struct proc_list *list) {
+    free(list->pids);
+    *list = (struct proc_list){0};
 }
 
-int proc_children(pid_t pid, pid_t tid, proc_visit visit, void *data) {
+/* The numbers in a file of any length, each followed by a blank. */
+static int add_numbers(int fd, struct proc_list *list) {
+    char text[4096];
+    pid_t pid = 0;
+    ssize_t n;
+    int r = 0;
+
+    while (r == 0 && (n = read_again(fd, text, sizeof(text))) != 0) {
+        if (n < 0)
+            return -errno;
+        for (ssize_t i = 0; i < n && r == 0; i++)
+            if (isdigit((unsigned char)text[i]))
+                pid = pid * 10 + (text[i] - '0');
+            else if (pid != 0) {
+                r = add(list, pid);
+                pid = 0;
+            }
+    }
+    return r;
+}
+
+static int add_directory(const char *path, struct proc_list *list) {
+    struct dirent *entry;
+    DIR *directory = opendir(path);
+    int r = 0;
+
+    if (!directory)
+        return -errno;
+    while (r == 0 && (errno = 0, entry = readdir(directory)))
+        if (isdigit((unsigned char)entry->d_name[0]))
+            r = add(list, atoi(entry->d_name));
+    if (r == 0)
+        r = -errno;
+    closedir(directory);
+    return r;
+}
+
+static int children_of_thread(pid_t pid, pid_t tid, struct proc_list *list) {
     char name[64];
 
-    if (tid == 0) {
-        snprintf(name, sizeof(name), "/proc/%d/task", pid);
-        return visit_directory(name, visit_thread, &(struct thread_walk){pid, visit, data});
-    }
     snprintf(name, sizeof(name), "task/%d/children", tid);
     int fd = open_file(pid, name);
     if (fd < 0)
         return fd;
-    int r = visit_numbers(fd, visit, data);
+    int r = add_numbers(fd, list);
     close(fd);
     return r;
 }
 
-int proc_all(proc_visit visit, void *data) {
-    return visit_directory("/proc", visit, data);
+int proc_children(pid_t pid, pid_t tid, struct proc_list *list) {
+    struct proc_list threads = {0};
+    char path[64];
+
+    if (tid != 0)
+        return children_of_thread(pid, tid, list);
+    snprintf(path, sizeof(path), "/proc/%d/task", pid);
+    int r = add_directory(path, &threads);
+    for (size_t i = 0; i < threads.count; i++) {
+        int one = children_of_thread(pid, threads.pids[i], list);
+
+        /* A thread may have ended meanwhile. */
+        if (one < 0 && one != -ENOENT && one != -ESRCH)
+            r = one;
+    }
+    proc_list_finish(&threads);
+    return r;
+}
+
+int proc_all(struct proc_list *list) {
+    return add_directory("/proc", list);
 }
 
 int proc_variable(pid_t pid, const char *name, char *value, size_t size) {

@@ -15,19 +15,27 @@ struct proc_stat {
     pid_t session;
 };
 
-/* -ESRCH: there is no such process. */
+/* -ESRCH: there is no such process; -EMFILE, -ENFILE, -ENOMEM: it cannot be seen now. */
 int proc_stat(pid_t pid, struct proc_stat *ret_stat);
 
-typedef void (*proc_visit)(void *data, pid_t pid);
+/* Processes, in memory that grows; {0} is an empty one. */
+struct proc_list {
+    pid_t *pids;
+    size_t count;
+    size_t capacity;
+};
+
+void proc_list_finish(struct proc_list *list);
 
 /*
- * Visits the children of one thread of a process; tid 0: those of all its threads. -ENOENT: no such
- * process, or a kernel without CONFIG_PROC_CHILDREN.
+ * Adds the children of one thread of a process; tid 0: those of all its threads. One descriptor at
+ * a time is open, none on return. -ENOENT: no such process, or a kernel without
+ * CONFIG_PROC_CHILDREN; -EMFILE, -ENFILE, -ENOMEM, -EIO: some may be missing.
  */
-int proc_children(pid_t pid, pid_t tid, proc_visit visit, void *data);
+int proc_children(pid_t pid, pid_t tid, struct proc_list *list);
 
-/* Visits every process that can be seen. */
-int proc_all(proc_visit visit, void *data);
+/* Adds every process that can be seen. */
+int proc_all(struct proc_list *list);
 
 /*
  * Looks a variable up in the environment that the process was started with; copies its value.

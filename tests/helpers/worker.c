@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -307,6 +309,29 @@ static void orphan(struct script block) {
         ;
 }
 
+/* A child of our parent: nobody's descendant but its. */
+static void sibling(struct script block) {
+    long pid = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+
+    if (pid < 0)
+        fail("clone: %s", strerror(errno));
+    if (pid == 0) {
+        play(block);
+        _exit(0);
+    }
+}
+
+/* Children of children, so many deep; each stays, and the last plays the block. */
+static void chain(struct script block, const char *depth) {
+    if (fork_or_fail() > 0)
+        return;
+    for (long i = number(depth); i > 1; i--)
+        if (fork_or_fail() > 0)
+            do_pause(NULL);
+    play(block);
+    _exit(0);
+}
+
 static void repeat(struct script block, const char *count) {
     for (long i = number(count); i > 0; i--)
         play(block);
@@ -329,6 +354,10 @@ static bool play_block_word(struct script *script, const char *name, const char 
         child(take_block(script));
     else if (strcmp(name, "orphan") == 0)
         orphan(take_block(script));
+    else if (strcmp(name, "sibling") == 0)
+        sibling(take_block(script));
+    else if (strcmp(name, "chain") == 0)
+        chain(take_block(script), argument);
     else if (strcmp(name, "repeat") == 0)
         repeat(take_block(script), argument);
     else if (strcmp(name, "until") == 0)

@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from harness import procs
-from harness.settings import play
+from harness.settings import around, play
 
 
 def test_default_is_a_process_group_of_its_own(brood, fifo):
@@ -96,6 +96,63 @@ def test_the_fled_end_with_the_second_signal_too(brood, fifo):
     b.signal(signal.SIGTERM)
     b.wait()
     assert not any(procs.alive(h.pid) for h in seen)
+
+
+@pytest.mark.deadline(60)
+@pytest.mark.parametrize("flight", [[], ["session", "ignore:TERM"]], ids=["group", "fled"])
+def test_a_tree_may_be_deep(brood, fifo, flight):
+    """How deep a tree is, its processes decide: brood needs no stack for it."""
+    hello = fifo()
+    b = brood("-n", 1, "--stop-timeout", "200ms",
+              cmd=play(*(["fork", "(", *flight] if flight else []),
+                       "chain:400", "(", f"hello:{hello}", "pause", ")",
+                       *(["pause", ")"] if flight else []), f"hello:{hello}", "pause"))
+    hello.hellos(2, timeout=40)
+    below = procs.descendants(b.pid)
+    assert len(below) > 400
+    b.signal(signal.SIGTERM)
+    b.wait(timeout=40)
+    assert not any(procs.alive(pid) for pid in below)
+
+
+def test_more_fled_than_descriptors(brood, fifo):
+    """Whom brood has no descriptor for is signalled all the same, and waited for."""
+    hello = fifo()
+    b = brood("--stop-timeout", "200ms", prefix=around("limit:NOFILE=20:20"),
+              cmd=play("repeat:40", "(", "fork", "(", "session", "ignore:TERM",
+                       f"hello:{hello}", "pause", ")", ")", f"hello:{hello}", "pause"))
+    seen = hello.hellos(41)
+    b.signal(signal.SIGTERM)
+    b.wait()
+    assert not any(procs.alive(h.pid) for h in seen)
+
+
+# --- children of brood that are no workers (CLONE_PARENT)
+
+
+def test_siblings_are_found(brood, fifo):
+    hello = fifo()
+    b = brood("--stop-timeout", "200ms",
+              cmd=play("repeat:5", "(", "sibling", "(", "session", "ignore:TERM",
+                       f"hello:{hello}", "pause", ")", ")", f"hello:{hello}", "pause"))
+    seen = hello.hellos(6)
+    assert all(procs.stat(h.pid)[1] == b.pid for h in seen)
+    b.signal(signal.SIGTERM)
+    b.wait()
+    assert not any(procs.alive(h.pid) for h in seen)
+
+
+def test_dead_siblings_are_reaped_with_the_next_restart(brood, fifo):
+    hello, go = fifo("hello"), fifo("go")
+    b = brood("--backoff", "none",
+              cmd=play("until:1", "(", "repeat:5", "(", "sibling", "(", ")", ")",
+                       f"hello:{hello}", f"await:{go}", "exit:1", ")", f"hello:{hello}", "pause"))
+    hello.hello()
+    go.release()
+    assert hello.hello().generation == 2
+    procs.until(lambda: no_zombies(b.pid), "the siblings' reaping")
+    assert len(b.pids()) == 1
+    assert b.stop() == 0
 
 
 def no_zombies(pid):
