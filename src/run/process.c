@@ -17,10 +17,6 @@
 #define SETTLE_FIRST (10 * NSEC_PER_MSEC)
 #define SETTLE_LAST  NSEC_PER_SEC
 
-/* How often, after restarts, to look for zombies among our own children: that walks over workers.
- */
-#define SWEEP_INTERVAL (10 * NSEC_PER_SEC)
-
 static void on_exit_readable(void *data, uint64_t value, int fd, unsigned events);
 
 static void watch_exit(struct pool_runtime *pool, uint32_t worker) {
@@ -128,6 +124,18 @@ static void settle_one(void *data, struct spawn_owner owner, uint32_t slot) {
         (struct worker_event){.kind = EVENT_READY, .generation = owner.incarnation.generation});
 }
 
+/*
+ * How often, after restarts, to look for zombies among our own children. That walks over the
+ * workers, so the more there are, the more seldom: a millisecond for each.
+ */
+static nsec_t sweep_interval(const struct engine *engine) {
+    nsec_t interval = 0;
+
+    for (uint32_t i = 0; i < engine->n_pools; i++)
+        interval += engine->pools[i]->core.n_workers * NSEC_PER_MSEC;
+    return interval;
+}
+
 void process_settle(void *data, uint64_t value, nsec_t now) {
     struct engine *engine = data;
 
@@ -136,7 +144,7 @@ void process_settle(void *data, uint64_t value, nsec_t now) {
     if (engine->spawner.in_flight == 0) {
         spawner_trim(&engine->spawner);
         if (now >= engine->next_sweep) {
-            engine->next_sweep = nsec_add(now, SWEEP_INTERVAL);
+            engine->next_sweep = nsec_add(now, sweep_interval(engine));
             tree_reap(engine);
         }
         return;

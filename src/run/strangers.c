@@ -41,21 +41,20 @@ int strangers_new(struct strangers **ret_strangers) {
     return 0;
 }
 
-struct strangers *strangers_free(struct strangers *strangers) {
-    if (!strangers)
-        return NULL;
-    while (waitpid(-1, NULL, WNOHANG) > 0)
-        continue;
-    close(strangers->signal_fd);
-    free(strangers);
-    return NULL;
-}
-
 static void sweep(void) {
     pid_t pid;
 
     while (process_reap_stranger(&pid) > 0)
         continue;
+}
+
+struct strangers *strangers_free(struct strangers *strangers) {
+    if (!strangers)
+        return NULL;
+    sweep();
+    close(strangers->signal_fd);
+    free(strangers);
+    return NULL;
 }
 
 /* Sleeps until there is a SIGCHLD. Should the signalfd fail, the same signal has another door. */

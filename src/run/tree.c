@@ -277,9 +277,11 @@ uint32_t engine_signal_leftovers(struct engine *engine, int signal, char *names,
     proc_list_finish(&orphans);
     for (const struct tree_member *m = engine->members; m; m = m->next)
         name_member(m, &list);
-    if (walk.missed)
+    /* Without descriptors /proc tells nothing; that there is nobody at all can still be told. */
+    bool left = walk.count > 0 || (walk.missed && process_has_children());
+    if (left && walk.missed)
         look_again(engine);
-    return walk.count > 0 ? walk.count : walk.missed;
+    return walk.count > 0 ? walk.count : left;
 }
 
 void engine_abandon(struct engine *engine) {

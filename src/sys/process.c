@@ -192,3 +192,9 @@ void process_reap_pid(pid_t pid) {
 
     waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
 }
+
+bool process_has_children(void) {
+    siginfo_t info;
+
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}

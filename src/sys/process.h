@@ -61,3 +61,6 @@ int process_reap_stranger(pid_t *ret_pid);
 
 /* Reaps that child if it has ended; whatever else is ignored. */
 void process_reap_pid(pid_t pid);
+
+/* Whether this process has any child, of whichever thread, alive or ended. Needs no descriptor. */
+bool process_has_children(void);

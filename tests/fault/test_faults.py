@@ -22,6 +22,7 @@ OCCURRENCES = (1, 2, 5)
 # What brood itself calls, and how the kernel may plausibly refuse it. HEALS: with workers running,
 # brood has to get over it. ENDS: it may also take its workers down and give up with a clear line.
 HEALS = {
+    "fcntl": ("EBADF",),
     "clone3": ("EAGAIN", "ENOMEM", "EMFILE", "EPERM", "ENOSYS"),
     "pidfd_send_signal": ("EPERM", "ESRCH", "ENOSYS"),
     "epoll_wait": ("EINTR",),
