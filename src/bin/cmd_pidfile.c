@@ -209,11 +209,8 @@ static const struct verb *find_verb(const char *name) {
         if (strcmp(verbs[i].name, name) == 0)
             return &verbs[i];
     }
-    const char *nearest = options_nearest(name, names, ELEMENTS(names));
-    if (nearest)
-        fprintf(stderr, "brood pidfile: unknown action '%s'; did you mean '%s'?\n", name, nearest);
-    else
-        fprintf(stderr, "brood pidfile: unknown action '%s'; see 'brood pidfile --help'\n", name);
+    options_tell_unknown(
+        "brood pidfile", "action", name, names, ELEMENTS(names), "brood pidfile --help");
     return NULL;
 }
 

@@ -37,11 +37,7 @@ static int unknown_command(const char *name) {
 
     for (size_t i = 0; i < ELEMENTS(commands); i++)
         names[i] = commands[i].name;
-    const char *nearest = options_nearest(name, names, ELEMENTS(names));
-    if (nearest)
-        fprintf(stderr, "brood: unknown command '%s'; did you mean '%s'?\n", name, nearest);
-    else
-        fprintf(stderr, "brood: unknown command '%s'; see 'brood help'\n", name);
+    options_tell_unknown("brood", "command", name, names, ELEMENTS(names), "brood help");
     return STATUS_USAGE;
 }
 

@@ -35,7 +35,7 @@ static struct found find_letter(const struct option_table *tables, size_t n_tabl
     return (struct found){0};
 }
 
-const char *options_nearest(const char *word, const char *const *words, size_t n_words) {
+static const char *nearest_of(const char *word, const char *const *words, size_t n_words) {
     const char *best = NULL;
     unsigned best_distance = UINT_MAX;
 
@@ -51,6 +51,16 @@ const char *options_nearest(const char *word, const char *const *words, size_t n
     return best;
 }
 
+void options_tell_unknown(const char *command, const char *thing, const char *word,
+    const char *const *words, size_t n_words, const char *help) {
+    const char *nearest = nearest_of(word, words, n_words);
+
+    if (nearest)
+        fprintf(stderr, "%s: unknown %s '%s'; did you mean '%s'?\n", command, thing, word, nearest);
+    else
+        fprintf(stderr, "%s: unknown %s '%s'; see '%s'\n", command, thing, word, help);
+}
+
 static const char *nearest_option(
     const struct option_table *tables, size_t n_tables, const char *name) {
     const char *names[128];
@@ -59,7 +69,7 @@ static const char *nearest_option(
     for (size_t t = 0; t < n_tables; t++)
         for (size_t i = 0; i < tables[t].n_rows && count < ELEMENTS(names); i++)
             names[count++] = tables[t].rows[i].name;
-    return options_nearest(name, names, count);
+    return nearest_of(name, names, count);
 }
 
 static int unknown_option(const char *command, const struct option_table *tables, size_t n_tables,

@@ -42,5 +42,9 @@ int options_parse(
 /* Prints the tables, aligned, to standard output. */
 void options_help(const struct option_table *tables, size_t n_tables);
 
-/* The nearest of `words` to `word`, or NULL when none is near. */
-const char *options_nearest(const char *word, const char *const *words, size_t n_words);
+/*
+ * Says on standard error that `word` is no such thing ("command", "action"), with the nearest of
+ * `words` if one is near, or else where to read on.
+ */
+void options_tell_unknown(const char *command, const char *thing, const char *word,
+    const char *const *words, size_t n_words, const char *help);
