@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "bin/commands.h"
+#include "bin/help.h"
 #include "bin/process_options.h"
 #include "bin/start_daemon.h"
 
@@ -19,7 +20,7 @@ struct ready_option {
 };
 
 struct daemonize_command {
-    bool help;
+    enum help_format help;
     const char *pidfile;
     struct ready_option ready;
     nsec_t timeout;
@@ -57,24 +58,40 @@ static const struct option_row rows[] = {
     {"nohup", 0, false, NULL, NULL, AT(nohup), NULL,
         "what 'nohup COMMAND &' gives: stay in this directory, ignore SIGHUP,\n"
         "append to nohup.out what would go to a terminal"},
-    {"help", 'h', false, NULL, NULL, AT(help), NULL, "this text"},
+    HELP_ROW(AT(help)),
 };
 
-static void print_help(const struct option_table *tables, size_t n_tables) {
-    printf(
-        "usage: brood daemonize [OPTION…] [--] COMMAND [ARGUMENT…]\n\n"
-        "Detaches COMMAND: a session without a terminal, directory /, umask 022, standard streams\n"
-        "on /dev/null, every other descriptor closed (but the pidfile's, which holds its lock).\n"
-        "Returns when it is ready, or says why it is not. No supervisor stays behind: for a\n"
-        "program that is restarted when it fails, see 'brood run --daemon'.\n");
-    options_help(tables, n_tables);
-    printf(
-        "\nExit status: 0 ready; 1 it ended or was not ready in time; 2 usage; 3 it runs already;\n"
-        "125 brood failed; 126 the command cannot be executed; 127 it was not found.\n\n"
-        "Examples:\n"
-        "  brood daemonize --pidfile /run/app.pid --stdout append:/var/log/app.log -- app\n"
-        "  brood daemonize --nohup -- make -j4 world\n");
-}
+static const struct help daemonize_help = {
+    .name = "daemonize",
+    .brief = "detach one program from the terminal, done right",
+    .synopsis = (const char *const[]){"daemonize [OPTION…] [--] COMMAND [ARGUMENT…]", NULL},
+    .text =
+        "Detaches COMMAND: a session without a terminal, directory /, umask 022, standard streams "
+        "on /dev/null, every other descriptor closed (but the pidfile's, which holds its lock). "
+        "Returns when it is ready, or says why it is not. No supervisor stays behind: for a "
+        "program that is restarted when it fails, see 'brood run --daemon'.",
+    .sections =
+        (const struct help_section[]){
+            {.heading = "Exit status",
+                .items =
+                    (const struct help_item[]){
+                        {"0", "ready"},
+                        {"1", "it ended, or was not ready in time"},
+                        {"2", "usage"},
+                        {"3", "it runs already"},
+                        {"125", "brood failed"},
+                        {"126", "the command cannot be executed"},
+                        {"127", "the command was not found"},
+                        {0},
+                    }},
+            {.heading = "Examples",
+                .literal = "  brood daemonize --pidfile /run/app.pid --stdout "
+                           "append:/var/log/app.log -- app\n"
+                           "  brood daemonize --nohup -- make -j4 world\n"},
+            {0},
+        },
+    .see_also = "brood(1), brood-run(1), brood-pidfile(1)",
+};
 
 /* Standard output and error as nohup(1) has them: only what is a terminal is sent elsewhere. */
 static void apply_nohup(struct process_options *process) {
@@ -138,7 +155,7 @@ int command_daemonize(int argc, char **argv) {
     int first = options_parse("brood daemonize", tables, ELEMENTS(tables), argc, argv);
 
     if (command.help) {
-        print_help(tables, ELEMENTS(tables));
+        help_print(&daemonize_help, tables, ELEMENTS(tables), command.help);
         status = STATUS_OK;
     } else if (first >= argc)
         fprintf(stderr, "brood daemonize: no command given; see 'brood daemonize --help'\n");

@@ -11,6 +11,7 @@
 
 #include "base/signame.h"
 #include "bin/commands.h"
+#include "bin/help.h"
 #include "bin/options.h"
 #include "bin/pidfile_restart.h"
 #include "bin/readers.h"
@@ -22,7 +23,7 @@
 #define FIRST_LOOK (200 * NSEC_PER_MSEC)
 
 struct pidfile_command {
-    bool help;
+    enum help_format help;
     bool json;
     bool kill;
     nsec_t timeout;
@@ -39,7 +40,7 @@ static const struct option_row rows[] = {
         "stop, restart: how long to wait for its end (default 10s)"},
     {"kill", 0, false, NULL, NULL, AT(kill), NULL, "stop, restart: SIGKILL when the time is over"},
     {"json", 0, false, NULL, NULL, AT(json), NULL, "status: one JSON object"},
-    {"help", 'h', false, NULL, NULL, AT(help), NULL, "this text"},
+    HELP_ROW(AT(help)),
 };
 
 /* False when it has not ended in time. */
@@ -186,20 +187,33 @@ static int act(const struct verb *verb, struct pidfile_command *c) {
     return status;
 }
 
-static void print_help(const struct option_table *table) {
-    printf(
-        "usage: brood pidfile status|stop|restart [OPTION…] FILE\n"
-        "       brood pidfile signal [OPTION…] FILE SIGNAL\n\n"
-        "Acts on the process that holds FILE's lock, never on the number written in it: a stale\n"
-        "file or a recycled pid is recognised, and nobody else is ever signalled.\n"
-        "restart stops the process and starts its program again (arguments, environment,\n"
-        "directory, user; standard streams as far as that user may open them), unless it is known\n"
-        "before that it cannot start. A brood supervisor restarts its workers instead.\n");
-    options_help(table, 1);
-    printf("\nExit status: 0 running, or done; 1 not running; 2 usage; 4 it could not be found out "
-           "or\n"
-           "done; of restart also those of 'brood daemonize'.\n");
-}
+static const struct help pidfile_help = {
+    .name = "pidfile",
+    .brief = "ask for, signal or stop the daemon that holds a pidfile",
+    .synopsis = (const char *const[]){"pidfile status|stop|restart [OPTION…] FILE",
+        "pidfile signal [OPTION…] FILE SIGNAL", NULL},
+    .text =
+        "Acts on the process that holds FILE's lock, never on the number written in it: a stale "
+        "file or a recycled pid is recognised, and nobody else is ever signalled.\n\n"
+        "restart stops the process and starts its program again (arguments, environment, "
+        "directory, user; standard streams as far as that user may open them), unless it is "
+        "known before that it cannot start. A brood supervisor restarts its workers instead.",
+    .sections =
+        (const struct help_section[]){
+            {.heading = "Exit status",
+                .text = "Of restart also those of 'brood daemonize'.",
+                .items =
+                    (const struct help_item[]){
+                        {"0", "running, or done"},
+                        {"1", "not running"},
+                        {"2", "usage"},
+                        {"4", "it could not be found out, or done"},
+                        {0},
+                    }},
+            {0},
+        },
+    .see_also = "brood(1), brood-daemonize(1), brood-run(1)",
+};
 
 static const struct verb *find_verb(const char *name) {
     const char *names[ELEMENTS(verbs)];
@@ -244,7 +258,7 @@ int command_pidfile(int argc, char **argv) {
     int count = read_words(&table, argc, argv, words);
 
     if (command.help) {
-        print_help(&table);
+        help_print(&pidfile_help, &table, 1, command.help);
         return STATUS_OK;
     }
     if (count < 0)

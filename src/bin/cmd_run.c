@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "bin/commands.h"
+#include "bin/help.h"
 #include "bin/process_options.h"
 #include "bin/supervise.h"
 #include "sys/cpu.h"
@@ -22,7 +23,7 @@
 #define WORKERS_MAX 1000000
 
 struct run_options {
-    bool help;
+    enum help_format help;
     uint64_t workers;
     const char *name;
 
@@ -146,7 +147,7 @@ static const struct option_row brood_rows[] = {
         "with --daemon: where brood's log goes (default: nowhere)"},
     {"timeout", 0, false, "TIME", read_duration, AT(start_timeout), "a duration",
         "with --daemon: how long the start may take (default 30s)"},
-    {"help", 'h', false, NULL, NULL, AT(help), NULL, "this text"},
+    HELP_ROW(AT(help)),
 };
 
 #define TABLE(heading, rows, target)                                                               \
@@ -180,24 +181,56 @@ static struct run run_defaults(void) {
     };
 }
 
-static void print_help(const struct option_table *tables, size_t n_tables) {
-    printf("usage: brood run [OPTION…] [--] COMMAND [ARGUMENT…]\n\n"
-           "Keeps N workers running COMMAND, restarts those that fail, and stops them together.\n"
-           "In ARGUMENTs, --env and paths: %%i is the worker's number (from 0), %%w how many\n"
-           "there are, %%p the pool, %%g the worker's generation, %%%% a percent sign.\n"
-           "Workers find the same in BROOD_WORKER, BROOD_WORKERS, BROOD_POOL, BROOD_GENERATION.\n");
-    options_help(tables, n_tables);
-    printf(
-        "\nSignals: SIGTERM, SIGINT, SIGQUIT stop gracefully, a second one at once; SIGHUP restarts"
-        "\nthe workers one after another.\n\n"
-        "Exit status: 0 all workers ended cleanly; 1 some did not; 2 usage; 3 --max-restarts used\n"
-        "up; 125 brood failed; 126 the command cannot be executed; 127 it was not found. A single\n"
-        "worker's own status is passed through (128+signal).\n\n"
-        "Examples:\n"
-        "  brood run -n 4 -- ./worker --port 80%%i\n"
-        "  brood run -n auto --max-restarts 100 --backoff 50ms..5s -- python3 worker.py\n"
-        "  brood run --daemon --pidfile /run/app.pid --stdout append:/var/log/app.log -- ./app\n");
-}
+static const struct help run_help = {
+    .name = "run",
+    .brief = "keep a pool of workers running",
+    .synopsis = (const char *const[]){"run [OPTION…] [--] COMMAND [ARGUMENT…]", NULL},
+    .text = "Keeps N workers running COMMAND, restarts those that fail, and stops them together.",
+    .sections =
+        (const struct help_section[]){
+            {.heading = "Placeholders",
+                .text = "In ARGUMENTs, --env and paths. Workers find the same in BROOD_WORKER, "
+                        "BROOD_WORKERS, BROOD_POOL and BROOD_GENERATION.",
+                .items =
+                    (const struct help_item[]){
+                        {"%i", "the worker's number, from 0"},
+                        {"%w", "how many workers there are"},
+                        {"%p", "the pool's name"},
+                        {"%g", "the worker's generation: how often it has been started"},
+                        {"%%", "a percent sign"},
+                        {0},
+                    }},
+            {.heading = "Signals",
+                .items =
+                    (const struct help_item[]){
+                        {"SIGTERM, SIGINT, SIGQUIT", "stop gracefully; a second one: at once"},
+                        {"SIGHUP", "restart the workers one after another"},
+                        {0},
+                    }},
+            {.heading = "Exit status",
+                .text = "A single worker's own status is passed through (128+signal).",
+                .items =
+                    (const struct help_item[]){
+                        {"0", "all workers ended cleanly"},
+                        {"1", "some did not"},
+                        {"2", "usage"},
+                        {"3", "--max-restarts is used up"},
+                        {"125", "brood failed"},
+                        {"126", "the command cannot be executed"},
+                        {"127", "the command was not found"},
+                        {0},
+                    }},
+            {.heading = "Examples",
+                .literal = "  brood run -n 4 -- ./worker --port 80%i\n"
+                           "  brood run -n auto --max-restarts 100 --backoff 50ms..5s -- python3 "
+                           "worker.py\n"
+                           "  brood run --daemon --pidfile /run/app.pid --stdout "
+                           "append:/var/log/app.log -- "
+                           "./app\n"},
+            {0},
+        },
+    .see_also = "brood(1), brood-up(1), brood-daemonize(1)",
+};
 
 /* The raised limit is ours, for pidfds; workers get the one that we were given. */
 static void raise_open_files(struct limit_spec *limits) {
@@ -325,7 +358,7 @@ int command_run(int argc, char **argv) {
     }
     int first = options_parse("brood run", tables, ELEMENTS(tables), argc, argv);
     if (run.options.help) {
-        print_help(tables, ELEMENTS(tables));
+        help_print(&run_help, tables, ELEMENTS(tables), run.options.help);
         status = STATUS_OK;
     } else if (first >= argc)
         fprintf(stderr, "brood run: no command given; see 'brood run --help'\n");

@@ -8,7 +8,12 @@
 
 #include "base/macro.h"
 #include "bin/commands.h"
+#include "bin/help_man.h"
 #include "bin/options.h"
+
+static const char about[] =
+    "brood keeps programs running: one daemon, or a pool of workers that die often and are\n"
+    "back at once.";
 
 static int command_help(int argc, char **argv);
 static int command_version(int argc, char **argv);
@@ -41,21 +46,46 @@ static int unknown_command(const char *name) {
     return STATUS_USAGE;
 }
 
-static int command_help(int argc, char **argv) {
-    if (argc > 0) {
-        const struct command *command = find_command(argv[0]);
-        char *help[] = {(char *)"--help", NULL};
-
-        return !command || command->run == command_help ? unknown_command(argv[0])
-                                                        : command->run(1, help);
-    }
-    printf("usage: brood COMMAND [OPTION…]\n\n"
-           "brood keeps programs running: one daemon, or a pool of workers that die often and are\n"
-           "back at once.\n\nCommands:\n");
+static void print_commands(void) {
+    printf("usage: brood COMMAND [OPTION…]\n\n%s\n\nCommands:\n", about);
     for (size_t i = 0; i < ELEMENTS(commands); i++)
         printf("  %-12s%s\n", commands[i].name, commands[i].help);
     printf("\n'brood COMMAND --help' says more. To begin with:\n"
            "  brood run -n 4 -- ./worker\n");
+}
+
+static int print_command(const char *name, const char *option) {
+    const struct command *command = find_command(name);
+    char *help[] = {(char *)option, NULL};
+
+    return !command || command->run == command_help ? unknown_command(name) : command->run(1, help);
+}
+
+/* The man page of brood(1). */
+static void print_man(void) {
+    man_begin("brood", "1", "keep programs running");
+    man_section("Synopsis");
+    man_text("brood COMMAND [OPTION…]");
+    man_section("Description");
+    man_text(about);
+    man_section("Commands");
+    for (size_t i = 0; i < ELEMENTS(commands); i++) {
+        man_term(commands[i].name);
+        man_text(commands[i].help);
+    }
+}
+
+static int command_help(int argc, char **argv) {
+    bool man = argc > 0 && strcmp(argv[0], "--man") == 0;
+
+    argc -= man;
+    argv += man;
+    if (argc > 0)
+        return print_command(argv[0], man ? "--help=man" : "--help");
+    if (man)
+        print_man();
+    else
+        print_commands();
     return STATUS_OK;
 }
 

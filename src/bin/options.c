@@ -9,9 +9,6 @@
 #include "base/macro.h"
 #include "base/text.h"
 
-/* Where the help texts begin. */
-#define HELP_COLUMN 34
-
 struct found {
     const struct option_row *row;
     const struct option_table *table;
@@ -166,31 +163,4 @@ int options_parse(const char *command, const struct option_table *tables, size_t
             return r;
     }
     return argc;
-}
-
-static void print_row(const struct option_row *row) {
-    int width = printf("  %s%c%s --%s", row->letter ? "-" : "", row->letter ? row->letter : ' ',
-        row->letter ? "," : "  ", row->name);
-
-    if (row->argument)
-        width += printf(row->optional ? "[=%s]" : " %s", row->argument);
-    if (width >= HELP_COLUMN) {
-        putchar('\n');
-        width = 0;
-    }
-    printf("%*s", HELP_COLUMN - width, "");
-    for (const char *p = row->help; *p != '\0'; p++)
-        if (*p == '\n')
-            printf("\n%*s", HELP_COLUMN, "");
-        else
-            putchar(*p);
-    putchar('\n');
-}
-
-void options_help(const struct option_table *tables, size_t n_tables) {
-    for (size_t t = 0; t < n_tables; t++) {
-        printf("\n%s:\n", tables[t].heading);
-        for (size_t i = 0; i < tables[t].n_rows; i++)
-            print_row(&tables[t].rows[i]);
-    }
 }

@@ -3,7 +3,8 @@
 
 /*
  * Command-line options as tables. A row is an option: its names, how its argument is called, how it
- * is read, where it goes, and what it is for. The same table parses, suggests, and prints the help.
+ * is read, where it goes, and what it is for. The same table parses, suggests, and is the help
+ * (help.h).
  */
 
 #include <stdbool.h>
@@ -38,9 +39,6 @@ struct option_table {
  */
 int options_parse(
     const char *command, const struct option_table *tables, size_t n_tables, int argc, char **argv);
-
-/* Prints the tables, aligned, to standard output. */
-void options_help(const struct option_table *tables, size_t n_tables);
 
 /*
  * Says on standard error that `word` is no such thing ("command", "action"), with the nearest of
