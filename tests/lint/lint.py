@@ -67,7 +67,7 @@ def tree_files():
         folders[:] = sorted(f for f in folders if not SKIPPED_DIRECTORIES.fullmatch(f))
         for name in sorted(names):
             path = pathlib.Path(folder, name)
-            if not path.is_symlink() and b'\0' not in path.read_bytes():
+            if name != '.git' and not path.is_symlink() and b'\0' not in path.read_bytes():
                 yield path
 
 
