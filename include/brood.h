@@ -81,6 +81,10 @@ enum brood_event_kind {
     BROOD_EVENT_ROLL_DONE = 14,
     BROOD_EVENT_ROLL_FAILED = 15, /* a worker did not come back; the others are left alone */
     BROOD_EVENT_ENDED = 16,       /* no worker of the pool is alive */
+    BROOD_EVENT_RELOADED = 17,
+    BROOD_EVENT_RELOAD_FAILED = 18, /* cause */
+    BROOD_EVENT_REPLACING = 19,     /* a worker is to have a new process; reason */
+    BROOD_EVENT_SCALED = 20,        /* the pool has another number of workers */
 };
 
 /* The library's, and everything it points to: good for the time of the call. */

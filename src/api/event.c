@@ -23,9 +23,13 @@ static const int kinds[REPORT_MAX] = {
     [REPORT_ROLL_DONE] = BROOD_EVENT_ROLL_DONE,
     [REPORT_ROLL_FAILED] = BROOD_EVENT_ROLL_FAILED,
     [REPORT_ENDED] = BROOD_EVENT_ENDED,
+    [REPORT_RELOADED] = BROOD_EVENT_RELOADED,
+    [REPORT_RELOAD_FAILED] = BROOD_EVENT_RELOAD_FAILED,
+    [REPORT_REPLACING] = BROOD_EVENT_REPLACING,
+    [REPORT_SCALED] = BROOD_EVENT_SCALED,
 };
 
-_Static_assert((int)REPORT_MAX == BROOD_EVENT_ENDED, "every report has its event");
+_Static_assert((int)REPORT_MAX == BROOD_EVENT_SCALED, "every report has its event");
 
 const char *brood_event_name(int kind) {
     for (size_t i = 0; i < ELEMENTS(kinds); i++)

@@ -151,13 +151,12 @@ static int make_rules(const struct brood_fork_options *options, struct worker_ru
     bool no_restarts = options->flags & BROOD_FORK_NO_RESTARTS;
     int restarts = options->max_restarts > 0 ? options->max_restarts : RESTARTS_DEFAULT;
 
-    *ret_rules = (struct worker_rules){
-        .restart.mode = RESTART_ON_FAILURE,
-        .backoff = backoff_default(),
-        .max_restarts = no_restarts ? 0 : (uint64_t)restarts,
-        .stop_timeout = options->stop_timeout ? options->stop_timeout : 10 * NSEC_PER_SEC,
-        .stop_signal = options_signal(options->stop_signal, SIGTERM),
-    };
+    *ret_rules = worker_rules_default();
+    ret_rules->restart.mode = RESTART_ON_FAILURE;
+    ret_rules->max_restarts = no_restarts ? 0 : (uint64_t)restarts;
+    if (options->stop_timeout)
+        ret_rules->stop_timeout = options->stop_timeout;
+    ret_rules->stop_signal = options_signal(options->stop_signal, SIGTERM);
     if (options->flags & ~(unsigned)(BROOD_FORK_RETURN | BROOD_FORK_NO_RESTARTS))
         return -EINVAL;
     if (ret_rules->stop_signal < 0 || options_signal(options->parent_death_signal, 0) < 0)

@@ -112,7 +112,7 @@ static int reserve_timers(struct brood_supervisor *supervisor, uint32_t n_worker
     uint32_t total = n_workers + 2;
 
     for (uint32_t i = 0; i < engine_pools(supervisor->engine); i++)
-        total += engine_pool(supervisor->engine, i)->n_workers;
+        total += engine_pool(supervisor->engine, i)->n_places;
     return loop_timer_reserve(engine_loop(supervisor->engine), total);
 }
 
@@ -203,17 +203,17 @@ int brood_supervisor_workers(const struct brood_supervisor *supervisor, unsigned
         return -EINVAL;
     for (uint32_t i = 0; i < engine_pools(supervisor->engine); i++)
         if (pool == BROOD_ALL || pool == i)
-            count += (int)engine_pool(supervisor->engine, i)->n_workers;
+            count += (int)engine_pool(supervisor->engine, i)->n_places;
     return count;
 }
 
 int brood_supervisor_worker(const struct brood_supervisor *supervisor, unsigned pool,
     unsigned number, struct brood_worker_info *info) {
     if (pool == BROOD_ALL || !is_pool(supervisor, pool) ||
-        number >= engine_pool(supervisor->engine, pool)->n_workers)
+        number >= engine_pool(supervisor->engine, pool)->n_places)
         return -EINVAL;
 
-    const struct worker *worker = &engine_pool(supervisor->engine, pool)->workers[number];
+    const struct worker *worker = pool_holder(engine_pool(supervisor->engine, pool), number);
     struct brood_worker_info filled = {
         .state = worker_state_name(worker->state),
         .alive = worker_state_is_alive(worker->state),

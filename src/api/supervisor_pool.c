@@ -65,12 +65,12 @@ static int make_rules(struct brood_supervisor *supervisor, const struct brood_po
     struct worker_rules *rules) {
     bool no_restarts = options->flags & BROOD_POOL_NO_RESTARTS;
 
-    *rules = (struct worker_rules){
-        .backoff = backoff_default(),
-        .max_restarts = options->max_restarts ? options->max_restarts : UINT64_MAX,
-        .stop_timeout = options->stop_timeout ? options->stop_timeout : 10 * NSEC_PER_SEC,
-        .stop_signal = options_signal(options->stop_signal, SIGTERM),
-    };
+    *rules = worker_rules_default();
+    if (options->max_restarts)
+        rules->max_restarts = options->max_restarts;
+    if (options->stop_timeout)
+        rules->stop_timeout = options->stop_timeout;
+    rules->stop_signal = options_signal(options->stop_signal, SIGTERM);
     if (no_restarts)
         rules->max_restarts = 0;
     if (rules->stop_signal < 0)

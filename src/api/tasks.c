@@ -33,7 +33,7 @@ static void on_exit_readable(void *data, uint64_t value, int fd, unsigned events
     feed(tasks, (uint32_t)value,
         (struct worker_event){
             .kind = EVENT_EXITED,
-            .generation = tasks->workers[value].generation,
+            .generation = tasks->seats[value].worker.generation,
             .cause = end_cause(end),
         });
 }
@@ -162,7 +162,10 @@ static void apply_one(struct tasks *tasks, const struct action *action) {
     case ACTION_CHECK_TREE:
     case ACTION_SPAWN:
     case ACTION_ENDED:
-    case ACTION_FEED:      /* only rolling restarts */
+    case ACTION_SPAWN_SIDE: /* there are no commands but the task */
+    case ACTION_KILL_SIDE:
+    case ACTION_FEED: /* only rolling restarts */
+    case ACTION_ROLL_ON:
     case ACTION_SHUT_DOWN: /* only start limits */
         break;
     }
@@ -196,14 +199,14 @@ static void feed(struct tasks *tasks, uint32_t worker, struct worker_event event
         apply_one(tasks, &outbox.actions[i]);
     if (spawned)
         answer(tasks, worker, pid);
-    if (tasks->workers[worker].state == WORKER_DRAINING)
+    if (tasks->seats[worker].worker.state == WORKER_DRAINING)
         feed(tasks, worker,
             (struct worker_event){
-                .kind = EVENT_TREE_GONE, .generation = tasks->workers[worker].generation});
+                .kind = EVENT_TREE_GONE, .generation = tasks->seats[worker].worker.generation});
 }
 
 void tasks_command(struct tasks *tasks, enum worker_event_kind event) {
-    for (uint32_t i = 0; i < tasks->pool.n_workers && tasks->child < 0; i++)
+    for (uint32_t i = 0; i < tasks->pool.n_seats && tasks->child < 0; i++)
         feed(tasks, i, (struct worker_event){.kind = event});
 }
 
@@ -212,7 +215,7 @@ static void on_timer(void *data, uint64_t value, nsec_t now) {
 
     (void)now;
     feed(tasks, (uint32_t)value,
-        (struct worker_event){.kind = EVENT_TIMER, .token = tasks->workers[value].token});
+        (struct worker_event){.kind = EVENT_TIMER, .token = tasks->seats[value].worker.token});
 }
 
 int tasks_init(struct tasks *tasks, const struct worker_rules *rules, uint32_t count) {
@@ -222,14 +225,20 @@ int tasks_init(struct tasks *tasks, const struct worker_rules *rules, uint32_t c
     if (r == 0)
         r = loop_timer_reserve(tasks->loop, count);
     tasks->tasks = calloc(count, sizeof(*tasks->tasks));
-    tasks->workers = calloc(count, sizeof(*tasks->workers));
-    if (r == 0 && (!tasks->tasks || !tasks->workers))
+    tasks->seats = calloc(count, sizeof(*tasks->seats));
+    tasks->seat_pointers = calloc(count, sizeof(*tasks->seat_pointers));
+    tasks->places = calloc(count, sizeof(*tasks->places));
+    if (r == 0 && (!tasks->tasks || !tasks->seats || !tasks->seat_pointers || !tasks->places))
         r = -ENOMEM;
     if (r < 0) {
         tasks_finish(tasks);
         return r;
     }
-    pool_init(&tasks->pool, rules, tasks->workers, count, seed_random());
+    pool_init(&tasks->pool, rules, 0, seed_random());
+    for (uint32_t i = 0; i < count; i++)
+        tasks->seat_pointers[i] = &tasks->seats[i];
+    pool_give(&tasks->pool, tasks->seat_pointers, count, tasks->places);
+    pool_resize(&tasks->pool, count);
     for (uint32_t i = 0; i < count; i++)
         tasks->tasks[i] =
             (struct task){.pidfd = -1, .timer = {.fn = on_timer, .data = tasks, .value = i}};
@@ -237,11 +246,13 @@ int tasks_init(struct tasks *tasks, const struct worker_rules *rules, uint32_t c
 }
 
 void tasks_finish(struct tasks *tasks) {
-    for (uint32_t i = 0; i < tasks->pool.n_workers; i++)
+    for (uint32_t i = 0; i < tasks->pool.n_seats; i++)
         if (tasks->tasks[i].pidfd >= 0)
             close(tasks->tasks[i].pidfd);
     free(tasks->tasks);
-    free(tasks->workers);
+    free(tasks->seats);
+    free(tasks->seat_pointers);
+    free(tasks->places);
     loop_free(tasks->loop);
 }
 
@@ -255,7 +266,7 @@ int tasks_run(struct tasks *tasks) {
 }
 
 void tasks_abandon(struct tasks *tasks) {
-    for (uint32_t i = 0; i < tasks->pool.n_workers; i++)
+    for (uint32_t i = 0; i < tasks->pool.n_seats; i++)
         if (tasks->tasks[i].pidfd >= 0)
-            discard(tasks->workers[i].pid);
+            discard(tasks->seats[i].worker.pid);
 }

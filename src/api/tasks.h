@@ -27,7 +27,9 @@ struct tasks {
     void *data;
     struct loop *loop;
     struct task *tasks;
-    struct worker *workers;
+    struct seat *seats;
+    struct seat **seat_pointers;
+    struct place *places;
     struct pool pool;
 };
 

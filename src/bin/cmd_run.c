@@ -102,14 +102,15 @@ static const struct option_row pool_rows[] = {
 
 static const struct option_row restart_rows[] = {
     {"restart", 0, false, "WHEN", read_restart, AT(rules.restart.mode),
-        "no, on-failure, on-abnormal or always", "no, on-failure (default), on-abnormal, always"},
+        "no, on-failure, on-abnormal, on-abort, on-watchdog, on-success or always",
+        "no, on-failure (default), on-abnormal, on-abort, on-watchdog, on-success, always"},
     {"success-exit", 0, false, "LIST", read_exits, AT(rules.restart.success),
         "a list of exit statuses (0 to 255) and signal names",
         "ends that count as clean, besides 0: 75,SIGTERM"},
     {"prevent-exit", 0, false, "LIST", read_exits, AT(rules.restart.prevent),
         "a list of exit statuses (0 to 255) and signal names", "ends that are never restarted"},
     {"backoff", 0, false, "SPEC", read_backoff, AT(rules.backoff),
-        "none, a duration, MIN..MAX, or base=,factor=,max=,jitter=,reset=",
+        "none, a duration, MIN..MAX, or first=,base=,factor=,max=,jitter=,reset=",
         "delay from the second failure in a row on: none, 100ms..10s, or\n"
         "base=100ms,factor=2,max=10s,jitter=10%,reset=1s (the default)"},
     {"start-limit", 0, false, "N/TIME", read_start_limit, AT(rules.start_limit),
@@ -159,18 +160,11 @@ struct run {
 };
 
 static struct run run_defaults(void) {
-    return (struct run){
+    struct run run = {
         .options =
             {
                 .workers = 1,
-                .rules =
-                    {
-                        .restart.mode = RESTART_ON_FAILURE,
-                        .backoff = backoff_default(),
-                        .max_restarts = UINT64_MAX,
-                        .stop_timeout = 10 * NSEC_PER_SEC,
-                        .stop_signal = SIGTERM,
-                    },
+                .rules = worker_rules_default(),
                 .forwarded = UINT64_C(1) << (SIGUSR1 - 1) | UINT64_C(1) << (SIGUSR2 - 1) |
                              UINT64_C(1) << (SIGWINCH - 1),
                 .format = isatty(STDERR_FILENO) && !getenv("NO_COLOR") ? REPORT_TEXT_COLOURED
@@ -179,6 +173,9 @@ static struct run run_defaults(void) {
             },
         .process.stdio[0].kind = STDIO_NULL,
     };
+
+    run.options.rules.restart.mode = RESTART_ON_FAILURE;
+    return run;
 }
 
 static const struct help run_help = {

@@ -200,7 +200,7 @@ static void tell_starter(struct supervisor *s) {
     if (pool->ledger.states[WORKER_FAILED] > 0)
         daemon_fail(daemon, pool_exit_status(pool), "%s",
             s->fault[0] != '\0' ? s->fault : "a worker has failed for good");
-    else if (pool->ledger.ever_up == pool->n_workers)
+    else if (pool->ledger.ever_up == pool->n_places)
         daemon_ready(daemon);
 }
 

@@ -40,7 +40,7 @@ static nsec_t ladder(const struct backoff_rules *rules, uint32_t steps) {
 
 nsec_t backoff_next(
     struct backoff *backoff, const struct backoff_rules *rules, nsec_t ran, struct random *random) {
-    nsec_t delay = 0;
+    nsec_t delay = rules->first;
 
     if (ran >= rules->reset)
         backoff->failures = 0;
@@ -55,6 +55,8 @@ nsec_t backoff_next(
 }
 
 static int parse_setting(const char *setting, struct backoff_rules *rules) {
+    if (strncmp(setting, "first=", 6) == 0)
+        return text_parse_duration(setting + 6, &rules->first);
     if (strncmp(setting, "base=", 5) == 0)
         return text_parse_duration(setting + 5, &rules->base);
     if (strncmp(setting, "max=", 4) == 0)
@@ -101,9 +103,10 @@ int backoff_parse(const char *text, struct backoff_rules *ret_rules) {
         r = text_parse_duration(text, &rules.base);
     if (r < 0 || rules.factor_permille < 1000)
         return -EINVAL;
+    nsec_t most = MAX(rules.first, rules.base);
     if (!dots && !strstr(text, "max="))
-        rules.max = MAX(rules.max, rules.base);
-    if (rules.max < rules.base)
+        rules.max = MAX(rules.max, most);
+    if (rules.max < most)
         return -EINVAL;
     *ret_rules = rules;
     return 0;

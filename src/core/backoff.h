@@ -2,17 +2,18 @@
 #pragma once
 
 /*
- * Backoff: how long to wait before the next restart. The first restart is at once; the second
- * failure in a row waits `base`, each further one `factor` times more, up to `max`, with a random
- * part of `jitter` to either side so that a pool does not come back in step. A run of at least
- * `reset` is stable and starts the ladder over.
+ * Backoff: how long to wait before the next restart. The first restart is at once, or after
+ * `first`; the second failure in a row waits `base`, each further one `factor` times more, up to
+ * `max`, with a random part of `jitter` to either side so that a pool does not come back in step. A
+ * run of at least `reset` is stable and starts the ladder over.
  */
 
 #include "base/nsec.h"
 #include "base/random.h"
 
 struct backoff_rules {
-    nsec_t base; /* 0: no delay ever */
+    nsec_t first; /* before the first restart */
+    nsec_t base;  /* 0: no delay ever */
     nsec_t max;
     nsec_t reset;
     unsigned factor_permille; /* 2000 = doubling */
@@ -31,7 +32,7 @@ nsec_t backoff_next(
     struct backoff *backoff, const struct backoff_rules *rules, nsec_t ran, struct random *random);
 
 /*
- * Reads "none", "200ms" (base), "100ms..30s" (base and max) or a list of base=, factor=, max=,
- * jitter=, reset= over the defaults. -EINVAL.
+ * Reads "none", "200ms" (base), "100ms..30s" (base and max) or a list of first=, base=, factor=,
+ * max=, jitter=, reset= over the defaults. -EINVAL.
  */
 int backoff_parse(const char *text, struct backoff_rules *ret_rules);

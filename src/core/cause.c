@@ -31,11 +31,27 @@ int cause_exit_status(struct cause cause) {
         return 126;
     case CAUSE_LOST:
         return 125;
+    case CAUSE_START_TIMEOUT:
+    case CAUSE_WATCHDOG:
+    case CAUSE_RUNTIME:
+    case CAUSE_OOM:
+        return cause.value > 0 ? 128 + cause.value : 1;
     case CAUSE_NONE:
     case CAUSE_MAX:
         break;
     }
     return 0;
+}
+
+/* "start timeout (killed by SIGKILL)" */
+static void format_doom(const char *what, struct cause cause, char buffer[80]) {
+    char name[24];
+
+    if (cause.value == 0)
+        snprintf(buffer, 80, "%s", what);
+    else
+        snprintf(buffer, 80, "%s (%s %s)", what, cause.status ? "dumped core on" : "killed by",
+            signame_format(cause.value, name));
 }
 
 const char *cause_format(struct cause cause, char buffer[80]) {
@@ -57,6 +73,18 @@ const char *cause_format(struct cause cause, char buffer[80]) {
         return buffer;
     case CAUSE_LOST:
         snprintf(buffer, 80, "exit status taken by another wait");
+        return buffer;
+    case CAUSE_START_TIMEOUT:
+        format_doom("start timeout", cause, buffer);
+        return buffer;
+    case CAUSE_WATCHDOG:
+        format_doom("watchdog: no sign of life", cause, buffer);
+        return buffer;
+    case CAUSE_RUNTIME:
+        format_doom("ran for its longest time", cause, buffer);
+        return buffer;
+    case CAUSE_OOM:
+        format_doom("out of memory", cause, buffer);
         return buffer;
     case CAUSE_NONE:
     case CAUSE_MAX:

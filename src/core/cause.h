@@ -17,7 +17,11 @@
     X(CORE, "core")     /* value: the signal; a core was dumped */                                 \
     X(EXEC, "exec")     /* value: errno; the process was made and could not become the program */  \
     X(SPAWN, "spawn")   /* value: errno; no process could be made */                               \
-    X(LOST, "lost")     /* somebody else in this process took the exit status */
+    X(LOST, "lost")     /* somebody else in this process took the exit status */                   \
+    X(START_TIMEOUT, "start-timeout") /* value: the signal that ended it, 0: by itself */          \
+    X(WATCHDOG, "watchdog")           /* … */                                                    \
+    X(RUNTIME, "runtime")             /* … */                                                    \
+    X(OOM, "oom")                     /* … */
 
 enum cause_kind {
 #define X(name, text) CAUSE_##name,
@@ -28,7 +32,8 @@ enum cause_kind {
 
 struct cause {
     enum cause_kind kind : 8;
-    unsigned status : 8; /* EXEC: the exit status that tells of it (126, 127) */
+    unsigned status : 8; /* EXEC: the exit status that tells of it (126, 127);
+                            START_TIMEOUT and on: whether a core was dumped */
     int value : 16;
 };
 

@@ -7,6 +7,7 @@
  */
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,16 +15,29 @@
 #include "core/cause.h"
 
 enum action_kind {
-    ACTION_SPAWN,      /* make a process; answer with SPAWNED or SPAWN_FAILED */
+    ACTION_SPAWN,      /* make the process `spawn` names; answer with SPAWNED or SPAWN_FAILED */
+    ACTION_SPAWN_SIDE, /* make a process beside it: `spawn`; SIDE_EXITED when it ends, or cannot be
+                        */
+    ACTION_KILL_SIDE,  /* SIGKILL to the one beside it, whose end nobody waits for any more */
     ACTION_SIGNAL,     /* send `signal` to the worker's process (and its group, as configured) */
     ACTION_KILL_TREE,  /* SIGKILL to all of the tree; TREE_GONE when nothing is left of it */
     ACTION_CHECK_TREE, /* pass the stop signal on to survivors; TREE_GONE when nothing is left */
     ACTION_SET_TIMER,  /* the worker's one timer: `when`, `token`; NSEC_NEVER disarms */
     ACTION_REPORT,     /* tell whoever watches */
-    ACTION_BROADCAST,  /* feed the event `event` to every worker of the pool */
-    ACTION_FEED,       /* feed the event `event` to worker `worker` */
+    ACTION_BROADCAST,  /* feed the event `event` to every seat of the pool */
+    ACTION_FEED,       /* feed the event `event` to seat `worker` */
     ACTION_SHUT_DOWN,  /* the start limit says: stop every pool and exit */
     ACTION_ENDED,      /* no worker of the pool is alive any more */
+    ACTION_ROLL_ON,    /* call pool_roll_on() once all of this outbox is done */
+};
+
+/* Which of a worker's commands a process is. */
+enum step_role {
+    ROLE_MAIN,      /* the program itself */
+    ROLE_PRE,       /* ExecStartPre=: before it */
+    ROLE_STOP_POST, /* ExecStopPost=: after its end */
+    ROLE_POST,      /* ExecStartPost=: beside it, once it is up */
+    ROLE_RELOAD,    /* ExecReload=: beside it, when asked for */
 };
 
 /* enumerator, name in the log */
@@ -33,16 +47,20 @@ enum action_kind {
     X(EXITED, "exited")             /* cause, ran */                                               \
     X(SPAWN_FAILED, "spawn-failed") /* cause */                                                    \
     X(BACKOFF, "backoff")           /* delay */                                                    \
-    X(STOPPING, "stopping")         /* cause of the process: none yet */                           \
+    X(STOPPING, "stopping")         /* reason, where nobody asked for it */                        \
     X(KILLING, "killing")           /* reason */                                                   \
     X(STOPPED, "stopped")                                                                          \
-    X(DONE, "done")                   /* cause, reason */                                          \
-    X(GIVEN_UP, "given-up")           /* cause, reason */                                          \
-    X(LEFTOVER, "leftover")           /* what could not be killed */                               \
+    X(DONE, "done")         /* cause, reason */                                                    \
+    X(GIVEN_UP, "given-up") /* cause, reason */                                                    \
+    X(LEFTOVER, "leftover") /* what could not be killed */                                         \
+    X(RELOADED, "reloaded")                                                                        \
+    X(RELOAD_FAILED, "reload-failed") /* cause */                                                  \
+    X(REPLACING, "replacing")         /* reason: another process is to take the place of this */   \
     X(RESTART_LIMIT, "restart-limit") /* the pool's max_restarts are used up */                    \
     X(ROLLING, "rolling")             /* a rolling restart begins */                               \
     X(ROLL_DONE, "roll-done")                                                                      \
     X(ROLL_FAILED, "roll-failed") /* worker: the one that did not come up */                       \
+    X(SCALED, "scaled")           /* the pool has another number of workers */                     \
     X(ENDED, "ended")             /* no worker of the pool is alive */
 
 enum report_kind {
@@ -59,7 +77,9 @@ const char *report_kind_name(enum report_kind kind);
 
 struct report {
     enum report_kind kind;
-    uint32_t worker;
+    enum step_role role; /* EXITED: of which process */
+    uint32_t worker;     /* the number */
+    uint32_t seat;
     uint32_t generation;
     pid_t pid; /* 0: none */
     struct cause cause;
@@ -70,10 +90,16 @@ struct report {
 
 struct action {
     enum action_kind kind;
-    uint32_t worker;
+    uint32_t worker; /* the seat */
     union {
         int signal;
         int event;
+        struct {
+            enum step_role role;
+            uint32_t step;  /* which of the commands with that role */
+            uint32_t token; /* SPAWN_SIDE: comes back with SIDE_EXITED */
+            bool fresh;     /* by hand or by a roll: to the newest plan of the pool */
+        } spawn;
         struct {
             nsec_t when;
             uint32_t token;

@@ -42,6 +42,11 @@ bool exit_set_has(const struct exit_set *set, struct cause cause) {
     case CAUSE_SIGNAL:
     case CAUSE_CORE:
         return set->signals >> (cause.value - 1) & 1;
+    case CAUSE_START_TIMEOUT:
+    case CAUSE_WATCHDOG:
+    case CAUSE_RUNTIME:
+    case CAUSE_OOM:
+        return cause.value > 0 && (set->signals >> (cause.value - 1) & 1);
     case CAUSE_NONE:
     case CAUSE_EXEC:
     case CAUSE_SPAWN:
@@ -75,7 +80,44 @@ int exit_set_parse(const char *list, struct exit_set *set) {
 }
 
 bool restart_policy_is_clean(const struct restart_policy *policy, struct cause cause) {
+    if (cause.kind >= CAUSE_START_TIMEOUT)
+        return false;
     return (cause.kind == CAUSE_EXIT && cause.value == 0) || exit_set_has(&policy->success, cause);
+}
+
+/* systemd.service(5), the table of Restart=. */
+static bool mode_restarts(enum restart_mode mode, struct cause cause, bool clean) {
+    switch (mode) {
+    case RESTART_NO:
+    case RESTART_MAX:
+        return false;
+    case RESTART_ON_FAILURE:
+        return !clean;
+    case RESTART_ON_ABNORMAL:
+        return !clean && cause.kind != CAUSE_EXIT;
+    case RESTART_ON_ABORT:
+        return !clean && (cause.kind == CAUSE_SIGNAL || cause.kind == CAUSE_CORE);
+    case RESTART_ON_WATCHDOG:
+        return cause.kind == CAUSE_WATCHDOG;
+    case RESTART_ON_SUCCESS:
+        return clean;
+    case RESTART_ALWAYS:
+        return true;
+    }
+    return false;
+}
+
+static const char *mode_reason(enum restart_mode mode, struct cause cause, bool clean) {
+    if (mode == RESTART_NO)
+        return "the restart policy is 'no'";
+    if (mode == RESTART_ALWAYS)
+        return "the restart policy is 'always'";
+    if (clean)
+        return "ended cleanly";
+    if (mode == RESTART_ON_ABNORMAL && cause.kind == CAUSE_EXIT)
+        return "'on-abnormal' leaves exit statuses alone";
+    return mode_restarts(mode, cause, clean) ? "failed"
+                                             : "the restart policy leaves this end alone";
 }
 
 struct verdict restart_policy_judge(const struct restart_policy *policy, struct cause cause) {
@@ -83,21 +125,8 @@ struct verdict restart_policy_judge(const struct restart_policy *policy, struct 
 
     if (exit_set_has(&policy->prevent, cause))
         return (struct verdict){false, clean, "this end is in the prevent-exit list"};
-    switch (policy->mode) {
-    case RESTART_NO:
-        return (struct verdict){false, clean, "the restart policy is 'no'"};
-    case RESTART_ON_FAILURE:
-        return (struct verdict){!clean, clean, clean ? "ended cleanly" : "failed"};
-    case RESTART_ON_ABNORMAL:
-        if (clean)
-            return (struct verdict){false, true, "ended cleanly"};
-        if (cause.kind == CAUSE_EXIT)
-            return (struct verdict){false, false, "'on-abnormal' leaves exit statuses alone"};
-        return (struct verdict){true, false, "ended abnormally"};
-    case RESTART_ALWAYS:
-        return (struct verdict){true, clean, "the restart policy is 'always'"};
-    case RESTART_MAX:
-        break;
-    }
-    return (struct verdict){false, clean, "no restart policy"};
+    if (exit_set_has(&policy->force, cause))
+        return (struct verdict){true, clean, "this end is in the force-exit list"};
+    return (struct verdict){
+        mode_restarts(policy->mode, cause, clean), clean, mode_reason(policy->mode, cause, clean)};
 }

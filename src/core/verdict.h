@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* The restart policy: one pure question, one answer with its reason. */
+/*
+ * The restart policy: one pure question, one answer with its reason. The modes are those of
+ * systemd.service(5), Restart=.
+ */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +15,10 @@
 #define RESTART_MODES(X)                                                                           \
     X(NO, "no")                                                                                    \
     X(ON_FAILURE, "on-failure")   /* anything but a clean exit, as Tornado's fork_processes */     \
-    X(ON_ABNORMAL, "on-abnormal") /* signals and what never ran; an exit status is final */        \
+    X(ON_ABNORMAL, "on-abnormal") /* signals, timeouts and what never ran; no exit status */       \
+    X(ON_ABORT, "on-abort")       /* signals, cores */                                             \
+    X(ON_WATCHDOG, "on-watchdog")                                                                  \
+    X(ON_SUCCESS, "on-success")                                                                    \
     X(ALWAYS, "always")
 
 enum restart_mode {
@@ -42,6 +48,7 @@ struct restart_policy {
     enum restart_mode mode;
     struct exit_set success; /* counts as a clean end, besides exit status 0 */
     struct exit_set prevent; /* never restarted, whatever the mode says */
+    struct exit_set force;   /* always restarted, whatever the mode says */
 };
 
 struct verdict {

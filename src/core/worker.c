@@ -44,13 +44,35 @@ const char *report_kind_name(enum report_kind kind) {
     return kind < REPORT_MAX ? names[kind] : "unknown";
 }
 
-void worker_init(struct worker *worker, uint32_t number, struct worker_ledger *ledger) {
-    *worker = (struct worker){.number = number, .state = WORKER_STOPPED, .clean = true};
+struct worker_rules worker_rules_default(void) {
+    return (struct worker_rules){
+        .backoff = backoff_default(),
+        .max_restarts = UINT64_MAX,
+        .stop_timeout = 10 * NSEC_PER_SEC,
+        .stop_signal = 15,
+        .watchdog_signal = 6,
+        .start_timeout = NSEC_NEVER,
+        .runtime_max = NSEC_NEVER,
+        .recycle_after = NSEC_NEVER,
+        .send_kill = true,
+    };
+}
+
+void worker_init(
+    struct worker *worker, uint32_t number, uint32_t seat, struct worker_ledger *ledger) {
+    *worker = (struct worker){
+        .number = number,
+        .seat = seat,
+        .token = worker->token,
+        .side_token = worker->side_token,
+        .state = WORKER_STOPPED,
+        .clean = true,
+    };
     ledger->states[WORKER_STOPPED]++;
 }
 
 static struct action *act(struct step *s, enum action_kind kind) {
-    return outbox_push(s->outbox, kind, s->worker->number);
+    return outbox_push(s->outbox, kind, s->worker->seat);
 }
 
 static struct report *report(struct step *s, enum report_kind kind) {
@@ -59,6 +81,8 @@ static struct report *report(struct step *s, enum report_kind kind) {
     *report = (struct report){
         .kind = kind,
         .worker = s->worker->number,
+        .seat = s->worker->seat,
+        .role = s->worker->role,
         .generation = s->worker->generation,
         .pid = s->worker->pid,
         .cause = s->worker->cause,
@@ -85,7 +109,7 @@ static void enter(struct step *s, enum worker_state state) {
 }
 
 static void spawn(struct step *s) {
-    s->worker->generation++;
+    s->worker->generation = MAX(s->worker->generation, s->worker->past) + 1;
     s->worker->started = s->event->now;
     s->worker->forced = false;
     enter(s, WORKER_STARTING);
@@ -415,6 +439,10 @@ static const handler table[WORKER_STATE_MAX][EVENT_MAX] = {
 static bool is_stale(const struct worker *worker, const struct worker_event *event) {
     switch (event->kind) {
     case EVENT_READY:
+    case EVENT_ALIVE:
+    case EVENT_WATCHDOG_SET:
+    case EVENT_WATCHDOG_TRIGGER:
+    case EVENT_EXTEND:
     case EVENT_TREE_GONE:
         return event->generation != worker->generation;
     case EVENT_EXITED:
@@ -425,6 +453,9 @@ static bool is_stale(const struct worker *worker, const struct worker_event *eve
     case EVENT_STOP:
     case EVENT_RESTART:
     case EVENT_KILL:
+    case EVENT_RELOAD:
+    case EVENT_RESET:
+    case EVENT_SIDE_EXITED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
     case EVENT_MAX:

@@ -61,8 +61,11 @@ static void apply_one(struct pool_runtime *pool, const struct action *action) {
         pool->engine->shut_down = true;
         engine_command_all(pool->engine, EVENT_STOP);
         break;
-    case ACTION_SPAWN: /* done before the others */
-    case ACTION_ENDED: /* whoever waits for it asks engine_ended() after the turn */
+    case ACTION_SPAWN_SIDE:
+    case ACTION_KILL_SIDE:
+    case ACTION_ROLL_ON: /* after the others */
+    case ACTION_SPAWN:   /* done before the others */
+    case ACTION_ENDED:   /* whoever waits for it asks engine_ended() after the turn */
         break;
     }
 }
@@ -71,7 +74,7 @@ static void apply_one(struct pool_runtime *pool, const struct action *action) {
 static void answer(
     struct pool_runtime *pool, uint32_t worker, int result, struct child_fault fault) {
     struct engine *engine = pool->engine;
-    struct incarnation incarnation = {worker, pool->workers[worker].generation};
+    struct incarnation incarnation = {worker, pool->core.seats[worker]->worker.generation};
     char detail[512];
 
     if (result == 0) {
@@ -88,6 +91,14 @@ static void answer(
     engine->detail = NULL;
 }
 
+static void roll_on(struct pool_runtime *pool) {
+    struct outbox outbox;
+
+    outbox.count = 0;
+    pool_roll_on(&pool->core, &outbox);
+    engine_apply(pool, &outbox);
+}
+
 void engine_apply(struct pool_runtime *pool, const struct outbox *outbox) {
     struct child_fault fault = {0};
     const struct action *spawn = NULL;
@@ -102,6 +113,9 @@ void engine_apply(struct pool_runtime *pool, const struct outbox *outbox) {
         apply_one(pool, &outbox->actions[i]);
     if (spawn)
         answer(pool, spawn->worker, result, fault);
+    for (uint32_t i = 0; i < outbox->count; i++)
+        if (outbox->actions[i].kind == ACTION_ROLL_ON)
+            roll_on(pool);
 }
 
 void engine_feed(struct pool_runtime *pool, uint32_t worker, struct worker_event event) {

@@ -30,7 +30,7 @@ int engine_new(const struct engine_options *options, struct engine **ret_engine)
 static void pool_free(struct pool_runtime *pool) {
     if (!pool)
         return;
-    for (uint32_t i = 0; pool->processes && i < pool->core.n_workers; i++) {
+    for (uint32_t i = 0; pool->processes && i < pool->core.n_seats; i++) {
         struct process *process = &pool->processes[i];
 
         loop_remove(pool->engine->loop, process->source);
@@ -39,7 +39,9 @@ static void pool_free(struct pool_runtime *pool) {
     }
     plan_free(pool->plan);
     free(pool->processes);
-    free(pool->workers);
+    free(pool->seats);
+    free(pool->seat_pointers);
+    free(pool->places);
     free(pool);
 }
 
@@ -71,7 +73,8 @@ static void on_worker_timer(void *data, uint64_t value, nsec_t now) {
 
     (void)now;
     engine_feed(pool, worker,
-        (struct worker_event){.kind = EVENT_TIMER, .token = pool->workers[worker].token});
+        (struct worker_event){
+            .kind = EVENT_TIMER, .token = pool->core.seats[worker]->worker.token});
 }
 
 static struct pool_runtime *pool_new(struct engine *engine, const struct pool_settings *settings) {
@@ -83,13 +86,19 @@ static struct pool_runtime *pool_new(struct engine *engine, const struct pool_se
     pool->engine = engine;
     pool->kill_mode = settings->kill_mode;
     pool->processes = calloc(count, sizeof(*pool->processes));
-    pool->workers = calloc(count, sizeof(*pool->workers));
-    if (!pool->processes || !pool->workers) {
+    pool->seats = calloc(count, sizeof(*pool->seats));
+    pool->seat_pointers = calloc(count, sizeof(*pool->seat_pointers));
+    pool->places = calloc(count, sizeof(*pool->places));
+    if (!pool->processes || !pool->seats || !pool->seat_pointers || !pool->places) {
         pool_free(pool);
         return NULL;
     }
     pool->plan = settings->plan;
-    pool_init(&pool->core, &settings->rules, pool->workers, count, settings->seed);
+    pool_init(&pool->core, &settings->rules, 0, settings->seed);
+    for (uint32_t i = 0; i < count; i++)
+        pool->seat_pointers[i] = &pool->seats[i];
+    pool_give(&pool->core, pool->seat_pointers, count, pool->places);
+    pool_resize(&pool->core, count);
     for (uint32_t i = 0; i < count; i++)
         pool->processes[i] = (struct process){
             .pidfd = -1,
@@ -103,7 +112,7 @@ static uint32_t total_workers(const struct engine *engine) {
     uint32_t total = 0;
 
     for (uint32_t i = 0; i < engine->n_pools; i++)
-        total += engine->pools[i]->core.n_workers;
+        total += engine->pools[i]->core.n_seats;
     return total;
 }
 
@@ -137,9 +146,14 @@ const struct pool *engine_pool(const struct engine *engine, uint32_t number) {
 void engine_command(struct engine *engine, uint32_t number, enum worker_event_kind event) {
     struct pool_runtime *pool = engine->pools[number];
 
-    if (event == EVENT_STOP || event == EVENT_KILL)
-        pool_roll_cancel(&pool->core);
-    for (uint32_t i = 0; i < pool->core.n_workers; i++)
+    if (event == EVENT_STOP || event == EVENT_KILL) {
+        struct outbox outbox;
+
+        outbox.count = 0;
+        pool_roll_cancel(&pool->core, &outbox);
+        engine_apply(pool, &outbox);
+    }
+    for (uint32_t i = 0; i < pool->core.n_seats; i++)
         engine_feed(pool, i, (struct worker_event){.kind = event});
 }
 
@@ -153,14 +167,15 @@ void engine_roll(struct engine *engine, uint32_t number) {
     struct outbox outbox;
 
     outbox.count = 0;
-    pool_roll(&pool->core, &outbox);
+    if (pool_roll(&pool->core, &outbox) < 0)
+        pool_roll_again(&pool->core);
     engine_apply(pool, &outbox);
 }
 
 void engine_signal(struct engine *engine, uint32_t number, int signal) {
     const struct pool_runtime *pool = engine->pools[number];
 
-    for (uint32_t i = 0; i < pool->core.n_workers; i++)
+    for (uint32_t i = 0; i < pool->core.n_seats; i++)
         if (pool->processes[i].pidfd >= 0)
             process_signal(pool->processes[i].pidfd, signal);
 }
@@ -174,7 +189,7 @@ bool engine_owns(const struct engine *engine, pid_t pid) {
     for (uint32_t p = 0; p < engine->n_pools; p++) {
         const struct pool_runtime *pool = engine->pools[p];
 
-        for (uint32_t i = 0; i < pool->core.n_workers; i++)
+        for (uint32_t i = 0; i < pool->core.n_seats; i++)
             if (pool->processes[i].pidfd >= 0 && pool->processes[i].pid == pid)
                 return true;
     }

@@ -24,7 +24,9 @@ struct pool_runtime {
     enum kill_mode kill_mode;
     uint32_t checks; /* workers with `checking` */
     struct process *processes;
-    struct worker *workers;
+    struct seat *seats;
+    struct seat **seat_pointers;
+    struct place *places;
     struct pool core;
 };
 

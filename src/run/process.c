@@ -45,7 +45,7 @@ static void arm_settle(struct engine *engine) {
 
 int process_start(struct pool_runtime *pool, uint32_t worker, struct child_fault *ret_fault) {
     struct process *process = &pool->processes[worker];
-    struct spawn_owner owner = {pool, {worker, pool->workers[worker].generation}};
+    struct spawn_owner owner = {pool, {worker, pool->core.seats[worker]->worker.generation}};
     struct spawned spawned;
     int r = spawn(&pool->engine->spawner, pool->plan, owner, &spawned);
 
@@ -68,7 +68,7 @@ static void feed_exit(struct pool_runtime *pool, uint32_t worker, struct process
     struct process *process = &pool->processes[worker];
     struct worker_event event = {
         .kind = EVENT_EXITED,
-        .generation = pool->workers[worker].generation,
+        .generation = pool->core.seats[worker]->worker.generation,
         .cause = end_cause(end),
     };
     struct child_fault fault = {0};
@@ -132,7 +132,7 @@ static nsec_t sweep_interval(const struct engine *engine) {
     nsec_t interval = 0;
 
     for (uint32_t i = 0; i < engine->n_pools; i++)
-        interval += engine->pools[i]->core.n_workers * NSEC_PER_MSEC;
+        interval += engine->pools[i]->core.n_seats * NSEC_PER_MSEC;
     return interval;
 }
 

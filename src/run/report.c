@@ -34,6 +34,7 @@ static const char *colour_of(enum report_kind kind) {
     case REPORT_LEFTOVER:
     case REPORT_RESTART_LIMIT:
     case REPORT_ROLL_FAILED:
+    case REPORT_RELOAD_FAILED:
         return "\033[31m";
     case REPORT_EXITED:
     case REPORT_BACKOFF:
@@ -44,6 +45,9 @@ static const char *colour_of(enum report_kind kind) {
         return "\033[32m";
     case REPORT_STOPPED:
     case REPORT_DONE:
+    case REPORT_RELOADED:
+    case REPORT_REPLACING:
+    case REPORT_SCALED:
     case REPORT_ROLLING:
     case REPORT_ROLL_DONE:
     case REPORT_ENDED:
@@ -60,7 +64,7 @@ bool report_is_trouble(enum report_kind kind) {
 
 static bool has_cause(enum report_kind kind) {
     return kind == REPORT_EXITED || kind == REPORT_SPAWN_FAILED || kind == REPORT_DONE ||
-           kind == REPORT_GIVEN_UP;
+           kind == REPORT_GIVEN_UP || kind == REPORT_RELOAD_FAILED;
 }
 
 static const char *cause_text(const struct engine_report *told, char buffer[80]) {
@@ -71,6 +75,15 @@ static void add_visible_cause(struct buffer *buffer, const struct engine_report 
     char cause[80];
 
     buffer_add_visible(buffer, cause_text(told, cause));
+}
+
+static void add_verdict(struct buffer *buffer, const struct engine_report *told) {
+    buffer_add_format(buffer, ": %s", told->report->reason);
+    if (told->report->cause.kind == CAUSE_NONE)
+        return;
+    buffer_add_text(buffer, " (");
+    add_visible_cause(buffer, told);
+    buffer_add_text(buffer, ")");
 }
 
 /* What the line says after the event's name. */
@@ -88,6 +101,7 @@ static void add_explanation(struct buffer *buffer, const struct engine_report *t
         buffer_add_format(buffer, ", after %s", text_format_duration(report->ran, duration));
         break;
     case REPORT_SPAWN_FAILED:
+    case REPORT_RELOAD_FAILED:
         buffer_add_text(buffer, ": ");
         add_visible_cause(buffer, told);
         break;
@@ -102,27 +116,27 @@ static void add_explanation(struct buffer *buffer, const struct engine_report *t
         buffer_add_visible(buffer, told->detail ? told->detail : "it");
         break;
     case REPORT_GIVEN_UP:
-        buffer_add_format(buffer, ": %s", report->reason);
-        if (report->cause.kind == CAUSE_NONE)
-            break;
-        buffer_add_text(buffer, " (");
-        add_visible_cause(buffer, told);
-        buffer_add_text(buffer, ")");
+        add_verdict(buffer, told);
         break;
     case REPORT_KILLING:
         buffer_add_format(buffer, ": %s%s", report->reason, told->detail ? ": " : "");
         buffer_add_visible(buffer, told->detail ? told->detail : "");
         break;
     case REPORT_DONE:
+    case REPORT_REPLACING:
         buffer_add_format(buffer, ": %s", report->reason);
         break;
     case REPORT_ROLL_FAILED:
         buffer_add_format(
             buffer, ": worker %u did not come up; those after it were left alone", report->worker);
         break;
-    case REPORT_READY:
     case REPORT_STOPPING:
+        buffer_add_format(buffer, "%s%s", report->reason ? ": " : "", report->reason ?: "");
+        break;
+    case REPORT_READY:
     case REPORT_STOPPED:
+    case REPORT_RELOADED:
+    case REPORT_SCALED:
     case REPORT_ROLLING:
     case REPORT_ROLL_DONE:
     case REPORT_ENDED:

@@ -102,7 +102,7 @@ static bool comes_from(
 
 /* Whether something of it was missed. */
 static bool assign(struct engine *engine, struct pool_runtime *pool, const struct orphan *orphan) {
-    for (uint32_t i = 0; i < pool->core.n_workers; i++) {
+    for (uint32_t i = 0; i < pool->core.n_seats; i++) {
         const struct process *process = &pool->processes[i];
 
         if (!process->checking || !comes_from(orphan, pool, i))
@@ -159,10 +159,10 @@ static struct proc_list list_workers(const struct engine *engine) {
     size_t total = 0;
 
     for (uint32_t p = 0; p < engine->n_pools; p++)
-        total += engine->pools[p]->core.n_workers;
+        total += engine->pools[p]->core.n_seats;
     workers.pids = calloc(total + 1, sizeof(pid_t));
     for (uint32_t p = 0; p < engine->n_pools && workers.pids; p++)
-        for (uint32_t i = 0; i < engine->pools[p]->core.n_workers; i++)
+        for (uint32_t i = 0; i < engine->pools[p]->core.n_seats; i++)
             if (engine->pools[p]->processes[i].pidfd >= 0)
                 workers.pids[workers.count++] = engine->pools[p]->processes[i].pid;
     if (workers.pids)
@@ -205,17 +205,17 @@ static void look_again(struct engine *engine) {
 
 /* A worker that is no longer draining has been given up: its check goes with it. */
 static void finish_checks(struct pool_runtime *pool, bool missed) {
-    for (uint32_t i = 0; i < pool->core.n_workers && pool->checks > 0; i++) {
+    for (uint32_t i = 0; i < pool->core.n_seats && pool->checks > 0; i++) {
         struct process *process = &pool->processes[i];
 
-        if (!process->checking || (missed && pool->workers[i].state == WORKER_DRAINING))
+        if (!process->checking || (missed && pool->core.seats[i]->worker.state == WORKER_DRAINING))
             continue;
         process->checking = false;
         pool->checks--;
         if (!member_any(pool, i))
             engine_feed(pool, i,
                 (struct worker_event){
-                    .kind = EVENT_TREE_GONE, .generation = pool->workers[i].generation});
+                    .kind = EVENT_TREE_GONE, .generation = pool->core.seats[i]->worker.generation});
     }
 }
 
@@ -288,7 +288,7 @@ void engine_abandon(struct engine *engine) {
     char names[8];
 
     for (uint32_t p = 0; p < engine->n_pools; p++)
-        for (uint32_t i = 0; i < engine->pools[p]->core.n_workers; i++)
+        for (uint32_t i = 0; i < engine->pools[p]->core.n_seats; i++)
             if (engine->pools[p]->processes[i].pidfd >= 0)
                 tree_kill(engine->pools[p], i);
     if (engine->options.subreaper)

@@ -66,8 +66,9 @@ static void on_member_exit(void *data, uint64_t value, int fd, unsigned events) 
 
     (void)value, (void)fd, (void)events;
     drop(member);
-    if (pool && pool->workers[worker].state == WORKER_DRAINING && !member_any(pool, worker))
-        tree_check(pool, worker, pool->workers[worker].forced);
+    if (pool && pool->core.seats[worker]->worker.state == WORKER_DRAINING &&
+        !member_any(pool, worker))
+        tree_check(pool, worker, pool->core.seats[worker]->worker.forced);
 }
 
 bool walk_is_blind(int error) {

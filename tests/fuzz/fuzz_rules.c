@@ -15,14 +15,14 @@ static void try_backoff(const char *text) {
 
     if (backoff_parse(text, &rules) < 0)
         return;
-    PROMISE(rules.base <= rules.max && rules.factor_permille >= 1000);
+    PROMISE(rules.base <= rules.max && rules.first <= rules.max && rules.factor_permille >= 1000);
     for (uint32_t failures = 0; failures < 100; failures += 9) {
         struct backoff backoff = {failures};
         nsec_t delay = backoff_next(&backoff, &rules, 0, &random);
         double most = (double)rules.max * (1000 + rules.jitter_permille) / 1000;
 
         PROMISE((double)delay <= most * 1.000001);
-        PROMISE(rules.base > 0 || delay == 0);
+        PROMISE(rules.base > 0 || rules.first > 0 || delay == 0);
     }
 }
 

@@ -35,7 +35,7 @@ struct world {
 static void choose_rules(struct worker_rules *rules, struct input *input) {
     unsigned bits = take(input);
 
-    *rules = (struct worker_rules){.stop_signal = SIGTERM, .backoff = backoff_default()};
+    *rules = worker_rules_default();
     rules->restart.mode = (enum restart_mode)(bits % RESTART_MAX);
     if (bits & 4)
         rules->backoff.base = rules->backoff.max = 0;
@@ -105,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct world world = {.now = NSEC_PER_SEC};
 
     choose_rules(&world.rules, &input);
-    worker_init(&world.worker, 0, &world.ledger);
+    worker_init(&world.worker, 0, 0, &world.ledger);
     while (input.size > 0) {
         world.now += take(&input) * 100 * NSEC_PER_MSEC;
         if (step(&world, choose_event(&world, &input)))

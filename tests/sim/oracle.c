@@ -24,6 +24,13 @@ bool oracle_is_news(const struct body *body, const struct worker_event *event) {
     case EVENT_STOP:
     case EVENT_RESTART:
     case EVENT_KILL:
+    case EVENT_RELOAD:
+    case EVENT_RESET:
+    case EVENT_ALIVE:
+    case EVENT_WATCHDOG_SET:
+    case EVENT_WATCHDOG_TRIGGER:
+    case EVENT_EXTEND:
+    case EVENT_SIDE_EXITED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
     case EVENT_MAX:
@@ -64,7 +71,7 @@ static bool equal(struct cause a, struct cause b) {
 
 /* Old news changes nothing and asks for nothing. */
 static void check_stale(const struct world *world, const struct observation *seen) {
-    const struct worker *after = &world->workers[seen->number];
+    const struct worker *after = &world->seats[seen->number].worker;
     const struct worker *before = &seen->before;
 
     CLAIM(world, seen->outbox->count == 0, "stale news for worker %u: %u actions", seen->number,
@@ -109,7 +116,7 @@ static bool is_automatic(const struct observation *seen) {
 /* A new process: never beside an old one, never before the old tree has gone. */
 static void check_spawn(struct world *world, const struct observation *seen) {
     struct body *body = &world->bodies[seen->number];
-    const struct worker *worker = &world->workers[seen->number];
+    const struct worker *worker = &world->seats[seen->number].worker;
     bool spawn = find(seen->outbox, ACTION_SPAWN) != NULL;
 
     CLAIM(world, worker->generation == seen->before.generation + spawn,
@@ -196,7 +203,13 @@ static enum fate fate_of(const struct world *world, struct cause cause) {
         return end;
     if (mode == RESTART_ALWAYS)
         return FATE_RESTART;
-    if (clean || (mode == RESTART_ON_ABNORMAL && cause.kind == CAUSE_EXIT))
+    if (mode == RESTART_ON_SUCCESS)
+        return clean ? FATE_RESTART : end;
+    if (clean || mode == RESTART_ON_WATCHDOG)
+        return end;
+    if (mode == RESTART_ON_ABORT && cause.kind != CAUSE_SIGNAL && cause.kind != CAUSE_CORE)
+        return end;
+    if (mode == RESTART_ON_ABNORMAL && cause.kind == CAUSE_EXIT)
         return end;
     return FATE_RESTART;
 }
@@ -232,7 +245,7 @@ static void check_refusal(struct world *world, const struct observation *seen) {
 
 /* What has to follow from the end of a process that nobody asked for. */
 static void check_fate(struct world *world, const struct observation *seen) {
-    const struct worker *worker = &world->workers[seen->number];
+    const struct worker *worker = &world->seats[seen->number].worker;
     const struct report *backoff = find_report(seen->outbox, REPORT_BACKOFF);
     bool restarted = backoff || find(seen->outbox, ACTION_SPAWN);
     enum fate fate = fate_of(world, seen->event->cause);
@@ -284,7 +297,7 @@ static void check_meaning(struct world *world, const struct observation *seen) {
 
 /* A timer belongs to a state that waits for something, and such a state has one. */
 static void check_timer(const struct world *world, const struct observation *seen) {
-    const struct worker *worker = &world->workers[seen->number];
+    const struct worker *worker = &world->seats[seen->number].worker;
     bool armed = world->bodies[seen->number].armed, may = false, must = false;
 
     if (seen->event->kind == EVENT_TIMER &&
@@ -304,8 +317,10 @@ static void check_timer(const struct world *world, const struct observation *see
         may = must = true;
         break;
     case WORKER_STOPPED:
+    case WORKER_PREPARING:
     case WORKER_STARTING:
     case WORKER_READY:
+    case WORKER_CLEANING:
     case WORKER_DONE:
     case WORKER_FAILED:
     case WORKER_STATE_MAX:
@@ -321,11 +336,13 @@ static void check_timer(const struct world *world, const struct observation *see
 
 /* Which states have a process, and which cannot. */
 static void check_process(const struct world *world, const struct observation *seen) {
-    const struct worker *worker = &world->workers[seen->number];
+    const struct worker *worker = &world->seats[seen->number].worker;
     bool live = world->bodies[seen->number].live;
     bool unborn = find(seen->outbox, ACTION_SPAWN) != NULL;
 
     switch (worker->state) {
+    case WORKER_PREPARING:
+    case WORKER_CLEANING:
     case WORKER_STARTING:
     case WORKER_READY:
     case WORKER_STOPPING:
@@ -353,11 +370,11 @@ static void check_ledger(const struct world *world, const struct observation *se
     uint32_t states[WORKER_STATE_MAX] = {0}, alive = 0;
     uint64_t restarts = 0;
 
-    for (uint32_t i = 0; i < world->pool.n_workers; i++) {
-        enum worker_state state = world->workers[i].state;
+    for (uint32_t i = 0; i < world->pool.n_places; i++) {
+        enum worker_state state = world->seats[i].worker.state;
 
         states[state]++;
-        restarts += world->workers[i].restarts;
+        restarts += world->seats[i].worker.restarts;
         alive += state != WORKER_STOPPED && state != WORKER_DONE && state != WORKER_FAILED;
     }
     CLAIM(world, memcmp(states, world->pool.ledger.states, sizeof(states)) == 0,
@@ -375,7 +392,7 @@ static void check_ledger(const struct world *world, const struct observation *se
 
 void oracle_check(struct world *world, const struct observation *seen) {
     struct body *body = &world->bodies[seen->number];
-    enum worker_state before = seen->before.state, after = world->workers[seen->number].state;
+    enum worker_state before = seen->before.state, after = world->seats[seen->number].worker.state;
     bool news = oracle_is_news(body, seen->event);
 
     CLAIM(world, coverage_may_follow(before, after), "worker %u went from %s to %s", seen->number,

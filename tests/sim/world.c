@@ -10,8 +10,9 @@
 #include <string.h>
 
 static const char *event_name(enum worker_event_kind kind) {
-    static const char *const names[EVENT_MAX] = {"start", "stop", "restart", "kill", "spawned",
-        "spawn-failed", "ready", "exited", "tree-gone", "timer"};
+    static const char *const names[EVENT_MAX] = {"start", "stop", "restart", "kill", "reload",
+        "reset", "spawned", "spawn-failed", "ready", "alive", "watchdog-set", "watchdog-trigger",
+        "extend", "exited", "side-exited", "tree-gone", "timer"};
 
     return names[kind];
 }
@@ -97,13 +98,18 @@ static void random_exit(struct world *world, nsec_t delay, uint32_t worker) {
 }
 
 static void feed(struct world *world, uint32_t number, struct worker_event event);
+static void apply(struct world *world, const struct outbox *outbox);
 
 static void command_all(struct world *world, enum worker_event_kind kind) {
     if (kind == EVENT_STOP || kind == EVENT_KILL) {
-        pool_roll_cancel(&world->pool);
+        struct outbox outbox;
+
+        outbox.count = 0;
+        pool_roll_cancel(&world->pool, &outbox);
+        apply(world, &outbox);
         world->rolling = world->roll_owed = false;
     }
-    for (uint32_t i = 0; i < world->pool.n_workers; i++)
+    for (uint32_t i = 0; i < world->pool.n_places; i++)
         feed(world, i, (struct worker_event){.kind = kind});
 }
 
@@ -177,7 +183,7 @@ static void on_timer(struct world *world, uint32_t number, nsec_t when, uint32_t
 
 /* A roll goes on when its worker serves again, or will not, and never sooner. */
 static void on_roll_next(struct world *world, uint32_t number) {
-    const struct worker *last = &world->workers[world->roll_target];
+    const struct worker *last = &world->seats[world->roll_target].worker;
 
     CLAIM(world, world->rolling, "a restart of worker %u by a roll that does not exist", number);
     if (world->roll_has_target)
@@ -189,7 +195,7 @@ static void on_roll_next(struct world *world, uint32_t number) {
             worker_state_name(last->state));
     world->roll_has_target = true;
     world->roll_target = number;
-    world->roll_generation = world->workers[number].generation;
+    world->roll_generation = world->seats[number].worker.generation;
     feed(world, number, (struct worker_event){.kind = EVENT_RESTART});
 }
 
@@ -230,9 +236,32 @@ static void apply_one(struct world *world, const struct action *action) {
         command_all(world, EVENT_STOP);
         break;
     case ACTION_SPAWN:
+    case ACTION_SPAWN_SIDE:
+    case ACTION_KILL_SIDE:
+    case ACTION_ROLL_ON:
     case ACTION_ENDED:
         break;
     }
+}
+
+static void answer(struct world *world, uint32_t number, bool born) {
+    struct worker_event answer = {.kind = EVENT_SPAWNED, .pid = world->bodies[number].pid};
+
+    if (!born)
+        answer = (struct worker_event){
+            .kind = EVENT_SPAWN_FAILED, .cause = {.kind = CAUSE_SPAWN, .value = EAGAIN}};
+    feed(world, number, answer);
+}
+
+static void note_actions(struct world *world, const struct outbox *outbox);
+
+static void roll_on(struct world *world) {
+    struct outbox outbox;
+
+    outbox.count = 0;
+    pool_roll_on(&world->pool, &outbox);
+    note_actions(world, &outbox);
+    apply(world, &outbox);
 }
 
 /* As the engine does it: the spawn before everything else, its answer after everything else. */
@@ -247,15 +276,11 @@ static void apply(struct world *world, const struct outbox *outbox) {
         }
     for (uint32_t i = 0; i < outbox->count; i++)
         apply_one(world, &outbox->actions[i]);
-    if (!spawn)
-        return;
-    struct body *body = &world->bodies[spawn->worker];
-    struct worker_event answer = {.kind = EVENT_SPAWNED, .pid = body->pid};
-
-    if (!born)
-        answer = (struct worker_event){
-            .kind = EVENT_SPAWN_FAILED, .cause = {.kind = CAUSE_SPAWN, .value = EAGAIN}};
-    feed(world, spawn->worker, answer);
+    if (spawn)
+        answer(world, spawn->worker, born);
+    for (uint32_t i = 0; i < outbox->count; i++)
+        if (outbox->actions[i].kind == ACTION_ROLL_ON)
+            roll_on(world);
 }
 
 static void note_actions(struct world *world, const struct outbox *outbox) {
@@ -271,7 +296,7 @@ static void note_actions(struct world *world, const struct outbox *outbox) {
 }
 
 static void note(struct world *world, const struct observation *seen) {
-    enum worker_state before = seen->before.state, after = world->workers[seen->number].state;
+    enum worker_state before = seen->before.state, after = world->seats[seen->number].worker.state;
 
     world->trace[world->steps % TRACE_LENGTH] =
         (struct trace_entry){world->now, seen->number, *seen->event, before, after};
@@ -289,7 +314,7 @@ static void feed(struct world *world, uint32_t number, struct worker_event event
         .number = number,
         .event = &event,
         .outbox = &outbox,
-        .before = world->workers[number],
+        .before = world->seats[number].worker,
         .restarts_before = world->pool.ledger.restarts,
         .ended_before = world->pool.ended,
         .exhausted_before = world->pool.ledger.exhausted,
@@ -306,7 +331,8 @@ static void roll(struct world *world) {
 
     outbox.count = 0;
     world->roll_owed = world->rolling;
-    pool_roll(&world->pool, &outbox);
+    if (pool_roll(&world->pool, &outbox) < 0)
+        pool_roll_again(&world->pool);
     note_actions(world, &outbox);
     apply(world, &outbox);
 }
@@ -332,7 +358,7 @@ static void command(struct world *world) {
     static const enum worker_event_kind kinds[] = {
         EVENT_START, EVENT_START, EVENT_STOP, EVENT_RESTART, EVENT_RESTART, EVENT_KILL};
     enum worker_event_kind kind = kinds[random_below(&world->random, ELEMENTS(kinds))];
-    uint32_t number = (uint32_t)random_below(&world->random, world->pool.n_workers);
+    uint32_t number = (uint32_t)random_below(&world->random, world->pool.n_places);
     uint64_t dice = random_below(&world->random, 1000);
 
     if (dice < world->manners.commands_to_all)
@@ -396,23 +422,23 @@ static void close_with_roll(struct world *world) {
 
     world->calm = world->closing = true;
     world->manners.echoes = 0;
-    for (uint32_t i = 0; i < world->pool.n_workers; i++) {
+    for (uint32_t i = 0; i < world->pool.n_places; i++) {
         struct body *body = &world->bodies[i];
 
-        if (world->workers[i].state == WORKER_STARTING)
+        if (world->seats[i].worker.state == WORKER_STARTING)
             feed(world, i,
                 (struct worker_event){.kind = EVENT_READY, .generation = body->generation});
-        if (world->workers[i].state == WORKER_STOPPING)
+        if (world->seats[i].worker.state == WORKER_STOPPING)
             exit_later(world, 0, i, CAUSE_EXIT, 0);
-        if (world->workers[i].state == WORKER_DRAINING)
+        if (world->seats[i].worker.state == WORKER_DRAINING)
             gone_later(world, 0, i);
     }
     roll(world);
-    nsec_t deadline = nsec_add(world->now, 2 * (world->pool.n_workers + 1) * each);
+    nsec_t deadline = nsec_add(world->now, 2 * (world->pool.n_places + 1) * each);
     while (world->rolling && futures_pop(&world->futures, &future) && future.when <= deadline)
         happen(world, &future);
     CLAIM(world, !world->rolling, "the roll does not end: worker %u is %s", world->roll_target,
-        worker_state_name(world->workers[world->roll_target].state));
+        worker_state_name(world->seats[world->roll_target].worker.state));
 }
 
 /* Stop always ends, and what comes late brings nobody back. */
@@ -436,7 +462,7 @@ static void close_down(struct world *world) {
         CLAIM(world, world->pool.ended, "a pool that had ended came back");
     }
     uint64_t left = 0;
-    for (uint32_t i = 0; i < world->pool.n_workers; i++)
+    for (uint32_t i = 0; i < world->pool.n_places; i++)
         left += world->bodies[i].live;
     CLAIM(world, world->made == world->ended + left,
         "%" PRIu64 " processes were made, %" PRIu64 " ended and %" PRIu64 " live", world->made,
@@ -491,7 +517,7 @@ static void choose_limits(struct world *world, struct worker_rules *rules) {
 static void choose_rules(struct world *world, struct worker_rules *rules) {
     struct random *random = &world->random;
 
-    *rules = (struct worker_rules){.backoff = backoff_default()};
+    *rules = worker_rules_default();
     rules->restart.mode = (enum restart_mode)random_below(random, RESTART_MAX);
     world->success = (struct cause){0};
     world->prevent = (struct cause){0};
@@ -538,7 +564,12 @@ static void begin(struct world *world) {
     world->made = world->ended = 0;
     world->exhausted = 0;
     world->forgotten = 0;
-    pool_init(&world->pool, &rules, world->workers, n, random_next(&world->random));
+    pool_init(&world->pool, &rules, 0, random_next(&world->random));
+    memset(world->seats, 0, sizeof(world->seats));
+    for (uint32_t i = 0; i < n; i++)
+        world->pointers[i] = &world->seats[i];
+    pool_give(&world->pool, world->pointers, n, world->places);
+    pool_resize(&world->pool, n);
     futures_push(&world->futures, &(struct future){.when = world->now, .kind = FUTURE_COMMAND});
 }
 

@@ -59,7 +59,9 @@ struct trace_entry {
 
 struct world {
     struct pool pool;
-    struct worker workers[WORLD_WORKERS_MAX];
+    struct seat seats[WORLD_WORKERS_MAX];
+    struct seat *pointers[WORLD_WORKERS_MAX];
+    struct place places[WORLD_WORKERS_MAX];
     struct body bodies[WORLD_WORKERS_MAX];
     struct manners manners;
     struct cause success, prevent; /* the one member of each list; kind NONE: empty */

@@ -12,24 +12,27 @@
 struct machine machine_new(void) {
     struct machine m = {
         .now = 1000 * NSEC_PER_SEC,
-        .rules =
-            {
-                .restart = {.mode = RESTART_ON_FAILURE},
-                .backoff = backoff_default(),
-                .max_restarts = UINT64_MAX,
-                .stop_timeout = 10 * NSEC_PER_SEC,
-                .stop_signal = SIGTERM,
-            },
+        .rules = worker_rules_default(),
     };
 
+    m.rules.restart.mode = RESTART_ON_FAILURE;
     m.rules.backoff.jitter_permille = 0;
-    worker_init(&m.worker, 0, &m.ledger);
+    worker_init(&m.worker, 0, 0, &m.ledger);
     return m;
 }
 
 static void describe(struct buffer *text, const struct machine *m, const struct action *action) {
-    static const char *const kinds[] = {"spawn", "signal", "kill-tree", "check-tree", "timer",
-        "report", "broadcast", "feed", "shut-down", "ended"};
+    static const char *const kinds[] = {
+        [ACTION_SPAWN] = "spawn",
+        [ACTION_SPAWN_SIDE] = "spawn-side",
+        [ACTION_KILL_SIDE] = "kill-side",
+        [ACTION_SIGNAL] = "signal",
+        [ACTION_KILL_TREE] = "kill-tree",
+        [ACTION_CHECK_TREE] = "check-tree",
+        [ACTION_SET_TIMER] = "timer",
+        [ACTION_BROADCAST] = "broadcast",
+        [ACTION_SHUT_DOWN] = "shut-down",
+    };
     char duration[32];
 
     if (text->length > 0)
@@ -119,6 +122,9 @@ void machine_crash(struct machine *m) {
 
 struct machine machine_in(enum worker_state state) {
     struct machine m = machine_new();
+
+    if (state == WORKER_PREPARING || state == WORKER_CLEANING)
+        state = WORKER_STOPPED;
 
     if (state == WORKER_STOPPED)
         return m;

@@ -24,6 +24,13 @@ Test(cause, has_a_status_and_words_for_each_kind)
         {{.kind = CAUSE_EXEC, .status = 126, .value = EACCES}, 126, "Permission denied"},
         {{.kind = CAUSE_SPAWN, .value = EAGAIN}, 126, "Resource temporarily unavailable"},
         {{.kind = CAUSE_SPAWN, .value = 4095}, 126, "unknown error"},
+        {{.kind = CAUSE_START_TIMEOUT}, 1, "start timeout"},
+        {{.kind = CAUSE_START_TIMEOUT, .value = SIGKILL}, 137, "start timeout (killed by SIGKILL)"},
+        {{.kind = CAUSE_WATCHDOG, .status = true, .value = SIGABRT}, 134,
+            "watchdog: no sign of life (dumped core on SIGABRT)"},
+        {{.kind = CAUSE_RUNTIME, .value = SIGTERM}, 143,
+            "ran for its longest time (killed by SIGTERM)"},
+        {{.kind = CAUSE_OOM, .value = SIGKILL}, 137, "out of memory (killed by SIGKILL)"},
         {{.kind = CAUSE_LOST}, 125, "exit status taken by another wait"},
     };
     char buffer[80];

@@ -13,7 +13,9 @@
 
 struct fixture {
     struct pool pool;
-    struct worker workers[WORKERS];
+    struct seat seats[WORKERS];
+    struct seat *pointers[WORKERS];
+    struct place places[WORKERS];
     nsec_t now;
     unsigned reports[REPORT_MAX];
     unsigned ended, shut_down;
@@ -26,19 +28,40 @@ static struct fixture *fixture_of(uint32_t n, struct worker_rules rules) {
 
     f = (struct fixture){.now = NSEC_PER_SEC};
     rules.restart.mode = RESTART_ON_FAILURE;
-    rules.stop_timeout = 10 * NSEC_PER_SEC;
-    rules.stop_signal = SIGTERM;
-    pool_init(&f.pool, &rules, f.workers, n, 1);
+    pool_init(&f.pool, &rules, 0, 1);
+    for (uint32_t i = 0; i < n; i++)
+        f.pointers[i] = &f.seats[i];
+    pool_give(&f.pool, f.pointers, n, f.places);
+    pool_resize(&f.pool, n);
     return &f;
 }
 
+/* Without backoff. */
+static struct worker_rules rules_of(uint64_t max_restarts) {
+    struct worker_rules rules = worker_rules_default();
+
+    rules.backoff = (struct backoff_rules){0};
+    rules.max_restarts = max_restarts;
+    return rules;
+}
+
 static struct fixture *fixture(void) {
-    return fixture_of(WORKERS, (struct worker_rules){.max_restarts = UINT64_MAX});
+    return fixture_of(WORKERS, rules_of(UINT64_MAX));
 }
 
 static void feed_all(struct fixture *f, enum worker_event_kind kind) {
-    for (uint32_t i = 0; i < f->pool.n_workers; i++)
+    for (uint32_t i = 0; i < f->pool.n_places; i++)
         feed(f, i, (struct worker_event){.kind = kind});
+}
+
+static void apply(struct fixture *f, const struct outbox *outbox);
+
+static void roll_on(struct fixture *f) {
+    struct outbox outbox;
+
+    outbox.count = 0;
+    pool_roll_on(&f->pool, &outbox);
+    apply(f, &outbox);
 }
 
 static void apply(struct fixture *f, const struct outbox *outbox) {
@@ -61,6 +84,9 @@ static void apply(struct fixture *f, const struct outbox *outbox) {
     }
     if (spawn)
         feed(f, spawn->worker, (struct worker_event){.kind = EVENT_SPAWNED, .pid = 1});
+    for (uint32_t i = 0; i < outbox->count; i++)
+        if (outbox->actions[i].kind == ACTION_ROLL_ON)
+            roll_on(f);
 }
 
 static void feed(struct fixture *f, uint32_t number, struct worker_event event) {
@@ -74,14 +100,15 @@ static void feed(struct fixture *f, uint32_t number, struct worker_event event) 
 
 static void ready(struct fixture *f, uint32_t number) {
     feed(f, number,
-        (struct worker_event){.kind = EVENT_READY, .generation = f->workers[number].generation});
+        (struct worker_event){
+            .kind = EVENT_READY, .generation = f->seats[number].worker.generation});
 }
 
 static void ends(struct fixture *f, uint32_t number, enum cause_kind kind, int value) {
     feed(f, number,
         (struct worker_event){
             .kind = EVENT_EXITED,
-            .generation = f->workers[number].generation,
+            .generation = f->seats[number].worker.generation,
             .cause = {.kind = kind, .value = value},
         });
 }
@@ -89,13 +116,13 @@ static void ends(struct fixture *f, uint32_t number, enum cause_kind kind, int v
 static void gone(struct fixture *f, uint32_t number) {
     feed(f, number,
         (struct worker_event){
-            .kind = EVENT_TREE_GONE, .generation = f->workers[number].generation});
+            .kind = EVENT_TREE_GONE, .generation = f->seats[number].worker.generation});
 }
 
 /* What a worker does that was asked to stop. */
 static void obey(struct fixture *f, uint32_t number) {
-    cr_assert_eq(f->workers[number].state, WORKER_STOPPING, "worker %u is %s", number,
-        worker_state_name(f->workers[number].state));
+    cr_assert_eq(f->seats[number].worker.state, WORKER_STOPPING, "worker %u is %s", number,
+        worker_state_name(f->seats[number].worker.state));
     ends(f, number, CAUSE_SIGNAL, SIGTERM);
     gone(f, number);
 }
@@ -104,13 +131,22 @@ static void roll(struct fixture *f) {
     struct outbox outbox;
 
     outbox.count = 0;
-    pool_roll(&f->pool, &outbox);
+    if (pool_roll(&f->pool, &outbox) < 0)
+        pool_roll_again(&f->pool);
+    apply(f, &outbox);
+}
+
+static void cancel(struct fixture *f) {
+    struct outbox outbox;
+
+    outbox.count = 0;
+    pool_roll_cancel(&f->pool, &outbox);
     apply(f, &outbox);
 }
 
 static void start_all(struct fixture *f) {
     feed_all(f, EVENT_START);
-    for (uint32_t i = 0; i < f->pool.n_workers; i++)
+    for (uint32_t i = 0; i < f->pool.n_places; i++)
         ready(f, i);
 }
 
@@ -118,8 +154,8 @@ static void start_all(struct fixture *f) {
 static int away(const struct fixture *f) {
     int number = -1;
 
-    for (uint32_t i = 0; i < f->pool.n_workers; i++)
-        if (f->workers[i].state != WORKER_READY) {
+    for (uint32_t i = 0; i < f->pool.n_places; i++)
+        if (f->seats[i].worker.state != WORKER_READY) {
             cr_assert_eq(number, -1, "workers %d and %u are away at once", number, i);
             number = (int)i;
         }
@@ -158,7 +194,7 @@ Test(pool, rolls_one_after_another)
     for (int i = 0; i < WORKERS; i++) {
         cr_assert_eq(away(f), i);
         obey(f, (uint32_t)i);
-        cr_assert_eq(f->workers[i].state, WORKER_STARTING);
+        cr_assert_eq(f->seats[i].worker.state, WORKER_STARTING);
         cr_assert_eq(away(f), i, "a process that is not ready does not let the roll go on");
         ready(f, (uint32_t)i);
     }
@@ -167,7 +203,7 @@ Test(pool, rolls_one_after_another)
     cr_assert_eq(f->reports[REPORT_ROLLING], 1);
     cr_assert_eq(f->reports[REPORT_ROLL_DONE], 1);
     for (int i = 0; i < WORKERS; i++)
-        cr_assert_eq(f->workers[i].generation, 2);
+        cr_assert_eq(f->seats[i].worker.generation, 2);
     cr_assert_eq(f->pool.ledger.restarts, 0);
 }
 
@@ -178,19 +214,18 @@ Test(pool, readiness_of_the_old_process_does_not_move_a_roll)
     feed_all(f, EVENT_START);
     roll(f);
     feed(f, 0, (struct worker_event){.kind = EVENT_READY, .generation = 1});
-    cr_assert_eq(f->workers[0].state, WORKER_STOPPING);
-    cr_assert_eq(f->workers[1].state, WORKER_STARTING);
+    cr_assert_eq(f->seats[0].worker.state, WORKER_STOPPING);
+    cr_assert_eq(f->seats[1].worker.state, WORKER_STARTING);
     obey(f, 0);
     feed(f, 0, (struct worker_event){.kind = EVENT_READY, .generation = 1});
-    cr_assert_eq(f->workers[1].state, WORKER_STARTING);
+    cr_assert_eq(f->seats[1].worker.state, WORKER_STARTING);
     ready(f, 0);
-    cr_assert_eq(f->workers[1].state, WORKER_STOPPING);
+    cr_assert_eq(f->seats[1].worker.state, WORKER_STOPPING);
 }
 
 Test(pool, a_failed_replacement_ends_the_roll)
 {
-    struct fixture *f = fixture_of(
-        WORKERS, (struct worker_rules){.max_restarts = UINT64_MAX, .backoff = backoff_default()});
+    struct fixture *f = fixture_of(WORKERS, worker_rules_default());
 
     start_all(f);
     roll(f);
@@ -198,12 +233,12 @@ Test(pool, a_failed_replacement_ends_the_roll)
     ends(f, 0, CAUSE_EXIT, 1); /* tried again at once */
     cr_assert(f->pool.rolling);
     ends(f, 0, CAUSE_EXIT, 1);
-    cr_assert_eq(f->workers[0].state, WORKER_BACKOFF);
+    cr_assert_eq(f->seats[0].worker.state, WORKER_BACKOFF);
     cr_assert_not(f->pool.rolling);
     cr_assert_eq(f->reports[REPORT_ROLL_FAILED], 1);
     cr_assert_eq(f->reports[REPORT_ROLL_DONE], 0);
     for (uint32_t i = 1; i < WORKERS; i++)
-        cr_assert_eq(f->workers[i].generation, 1);
+        cr_assert_eq(f->seats[i].worker.generation, 1);
 }
 
 Test(pool, a_roll_asked_for_in_the_middle_comes_after)
@@ -218,7 +253,7 @@ Test(pool, a_roll_asked_for_in_the_middle_comes_after)
         for (uint32_t i = 0; i < WORKERS; i++) {
             obey(f, i);
             ready(f, i);
-            cr_assert_eq(f->workers[i].generation, round);
+            cr_assert_eq(f->seats[i].worker.generation, round);
         }
     cr_assert_not(f->pool.rolling);
     cr_assert_eq(f->reports[REPORT_ROLLING], 2);
@@ -233,15 +268,15 @@ Test(pool, a_roll_passes_over_who_is_not_alive_or_not_wanted)
     ends(f, 0, CAUSE_EXIT, 0);
     feed(f, 1, (struct worker_event){.kind = EVENT_STOP});
     roll(f);
-    cr_assert_eq(f->workers[2].state, WORKER_STOPPING);
+    cr_assert_eq(f->seats[2].worker.state, WORKER_STOPPING);
     feed(f, 2, (struct worker_event){.kind = EVENT_STOP}); /* whose turn it is is stopped */
-    cr_assert_eq(f->workers[3].state, WORKER_STOPPING);
+    cr_assert_eq(f->seats[3].worker.state, WORKER_STOPPING);
     obey(f, 3);
     ends(f, 3, CAUSE_EXIT, 0); /* done before it was ready */
     cr_assert_not(f->pool.rolling);
     cr_assert_eq(f->reports[REPORT_ROLL_DONE], 1);
-    cr_assert_eq(f->workers[0].state, WORKER_DONE);
-    cr_assert_eq(f->workers[1].generation, 1);
+    cr_assert_eq(f->seats[0].worker.state, WORKER_DONE);
+    cr_assert_eq(f->seats[1].worker.generation, 1);
 }
 
 Test(pool, a_roll_of_nobody_is_done_at_once)
@@ -261,7 +296,7 @@ Test(pool, a_cancelled_roll_says_nothing_more)
     start_all(f);
     roll(f);
     roll(f);
-    pool_roll_cancel(&f->pool);
+    cancel(f);
     obey(f, 0);
     ready(f, 0);
     cr_assert_eq(away(f), -1);
@@ -271,14 +306,14 @@ Test(pool, a_cancelled_roll_says_nothing_more)
 
 Test(pool, used_up_restarts_stop_the_siblings)
 {
-    struct fixture *f = fixture_of(WORKERS, (struct worker_rules){.max_restarts = 3});
+    struct fixture *f = fixture_of(WORKERS, rules_of(3));
 
     start_all(f);
     for (int i = 0; i < 3; i++)
         ends(f, (uint32_t)i, CAUSE_EXIT, 1); /* over the whole pool */
     cr_assert_eq(pool_alive(&f->pool), WORKERS);
     ends(f, 3, CAUSE_EXIT, 1);
-    cr_assert_eq(f->workers[3].state, WORKER_FAILED);
+    cr_assert_eq(f->seats[3].worker.state, WORKER_FAILED);
     cr_assert_eq(f->reports[REPORT_RESTART_LIMIT], 1);
     for (uint32_t i = 0; i < 3; i++)
         obey(f, i);
@@ -289,7 +324,7 @@ Test(pool, used_up_restarts_stop_the_siblings)
 /* Started again by hand after that, it has its restarts back, and using them up means as much. */
 Test(pool, a_new_run_counts_its_restarts_anew)
 {
-    struct fixture *f = fixture_of(2, (struct worker_rules){.max_restarts = 1});
+    struct fixture *f = fixture_of(2, rules_of(1));
 
     for (unsigned run = 1; run <= 2; run++) {
         start_all(f);
@@ -337,7 +372,7 @@ Test(pool, exit_status_of_one)
     };
 
     for (size_t i = 0; i < ELEMENTS(ends_of_one); i++) {
-        struct fixture *f = fixture_of(1, (struct worker_rules){.max_restarts = 0});
+        struct fixture *f = fixture_of(1, rules_of(0));
 
         start_all(f);
         feed(f, 0,
@@ -354,8 +389,7 @@ Test(pool, the_same_seed_gives_the_same_jitter)
     nsec_t deadlines[3];
 
     for (int i = 0; i < 3; i++) {
-        struct fixture *f = fixture_of(
-            1, (struct worker_rules){.max_restarts = UINT64_MAX, .backoff = backoff_default()});
+        struct fixture *f = fixture_of(1, worker_rules_default());
         struct outbox outbox = {0};
 
         f->pool.ledger.random.state = i < 2 ? 1 : 2;

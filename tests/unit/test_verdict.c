@@ -78,28 +78,37 @@ Test(verdict, judges_each_end_in_each_mode)
     static const struct {
         struct cause cause;
         bool clean;
-        bool restart[RESTART_MAX]; /* no, on-failure, on-abnormal, always */
+        const char *restart; /* no, on-failure, -abnormal, -abort, -watchdog, -success, always */
     } rows[] = {
-        {{.kind = CAUSE_EXIT, .value = 0}, true, {false, false, false, true}},
-        {{.kind = CAUSE_EXIT, .value = 1}, false, {false, true, false, true}},
-        {{.kind = CAUSE_EXIT, .value = 75}, true, {false, false, false, true}},
-        {{.kind = CAUSE_EXIT, .value = 99}, false, {false, false, false, false}},
-        {{.kind = CAUSE_SIGNAL, .value = SIGKILL}, false, {false, true, true, true}},
-        {{.kind = CAUSE_SIGNAL, .value = SIGUSR1}, true, {false, false, false, true}},
-        {{.kind = CAUSE_CORE, .value = SIGSEGV}, false, {false, true, true, true}},
-        {{.kind = CAUSE_EXEC, .value = ENOENT}, false, {false, true, true, true}},
-        {{.kind = CAUSE_LOST}, false, {false, true, true, true}},
+        {{.kind = CAUSE_EXIT, .value = 0}, true, "-----yy"},
+        {{.kind = CAUSE_EXIT, .value = 1}, false, "-y----y"},
+        {{.kind = CAUSE_EXIT, .value = 75}, true, "-----yy"},
+        {{.kind = CAUSE_EXIT, .value = 99}, false, "-------"},
+        {{.kind = CAUSE_EXIT, .value = 98}, false, "yyyyyyy"},
+        {{.kind = CAUSE_SIGNAL, .value = SIGKILL}, false, "-yyy--y"},
+        {{.kind = CAUSE_SIGNAL, .value = SIGUSR1}, true, "-----yy"},
+        {{.kind = CAUSE_CORE, .value = SIGSEGV}, false, "-yyy--y"},
+        {{.kind = CAUSE_EXEC, .value = ENOENT}, false, "-yy---y"},
+        {{.kind = CAUSE_LOST}, false, "-yy---y"},
+        {{.kind = CAUSE_START_TIMEOUT}, false, "-yy---y"},
+        {{.kind = CAUSE_START_TIMEOUT, .value = SIGUSR1}, false, "-yy---y"}, /* not clean by it */
+        {{.kind = CAUSE_WATCHDOG, .value = SIGABRT}, false, "-yy-y-y"},
+        {{.kind = CAUSE_WATCHDOG, .value = SIGUSR2}, false, "-------"},
+        {{.kind = CAUSE_RUNTIME, .value = SIGTERM}, false, "-yy---y"},
+        {{.kind = CAUSE_OOM, .value = SIGKILL}, false, "-yy---y"},
     };
     struct restart_policy policy = {0};
 
     cr_assert_eq(exit_set_parse("75,USR1", &policy.success), 0);
-    cr_assert_eq(exit_set_parse("99", &policy.prevent), 0);
+    cr_assert_eq(exit_set_parse("99,USR2", &policy.prevent), 0);
+    cr_assert_eq(exit_set_parse("98,99", &policy.force), 0); /* prevent is stronger */
     for (size_t i = 0; i < ELEMENTS(rows); i++)
         for (int mode = 0; mode < RESTART_MAX; mode++) {
             policy.mode = (enum restart_mode)mode;
             struct verdict verdict = restart_policy_judge(&policy, rows[i].cause);
 
-            cr_assert_eq(verdict.restart, rows[i].restart[mode], "row %zu, mode %d", i, mode);
+            cr_assert_eq(
+                verdict.restart, rows[i].restart[mode] == 'y', "row %zu, mode %d", i, mode);
             cr_assert_eq(verdict.clean, rows[i].clean, "row %zu, mode %d", i, mode);
             cr_assert_not_null(verdict.reason);
         }

