@@ -38,6 +38,12 @@ static nsec_t ladder(const struct backoff_rules *rules, uint32_t steps) {
     return delay;
 }
 
+nsec_t backoff_jitter(nsec_t value, unsigned permille, struct random *random) {
+    if (value == 0 || permille == 0)
+        return value;
+    return scale(value, 1000 - permille + random_below(random, 2 * permille + 1));
+}
+
 nsec_t backoff_next(
     struct backoff *backoff, const struct backoff_rules *rules, nsec_t ran, struct random *random) {
     nsec_t delay = rules->first;
@@ -48,10 +54,7 @@ nsec_t backoff_next(
         delay = ladder(rules, backoff->failures - 1);
     if (backoff->failures < UINT32_MAX)
         backoff->failures++;
-    if (delay == 0 || rules->jitter_permille == 0)
-        return delay;
-    return scale(delay,
-        1000 - rules->jitter_permille + random_below(random, 2 * rules->jitter_permille + 1));
+    return backoff_jitter(delay, rules->jitter_permille, random);
 }
 
 static int parse_setting(const char *setting, struct backoff_rules *rules) {

@@ -31,6 +31,9 @@ struct backoff_rules backoff_default(void);
 nsec_t backoff_next(
     struct backoff *backoff, const struct backoff_rules *rules, nsec_t ran, struct random *random);
 
+/* The value, and up to `permille` of it more or less. */
+nsec_t backoff_jitter(nsec_t value, unsigned permille, struct random *random);
+
 /*
  * Reads "none", "200ms" (base), "100ms..30s" (base and max) or a list of first=, base=, factor=,
  * max=, jitter=, reset= over the defaults. -EINVAL.

@@ -110,7 +110,7 @@ struct action {
 
 /* The most actions that one step of a worker, and of its pool after it, can decide. */
 #define WORKER_STEP_ACTIONS 8
-#define OUTBOX_CAPACITY     (WORKER_STEP_ACTIONS + 6)
+#define OUTBOX_CAPACITY     (WORKER_STEP_ACTIONS + 8)
 
 struct outbox {
     uint32_t count;

@@ -6,17 +6,30 @@
  * come out. No clock, no system call, no allocation: `now` arrives with the event, what should
  * happen leaves through the outbox, and the shell does it.
  *
- *               start                       ready
- *   STOPPED ─────────────▶ STARTING ─────────────────▶ READY
- *      ▲                    ▲  │ exit, spawn failed      │ exit
- *      │         timer, none│  ▼                         ▼
- *      │                    │ (verdict) ──────────▶ DONE, FAILED
- *      │             BACKOFF ◀────┘
- *      │
- *      └── DRAINING ◀── exit ── STOPPING ◀── stop, restart ── STARTING, READY
- *            │  ▲                   │ timer, kill
- *            │  └────── exit ── KILLING
- *            └─ tree gone: STOPPED, or STARTING where the worker is wanted up (a restart)
+ *                start                 ok                   ready
+ *     STOPPED ─────────▶ PREPARING ─────────▶ STARTING ─────────────▶ READY
+ *        ▲                ▲    └─── failed, exit, spawn failed ──┬──────┘
+ *        │    timer, none │                                     ▼
+ *        │             BACKOFF ◀──── (verdict) ◀───────────── CLEANING
+ *        │                              └──▶ DONE, FAILED      ▲  │
+ *        │                                                     │  │ it was asked for
+ *        └──────────────────────────── DRAINING ── tree gone ──┘  └──▶ STOPPED, or a new start
+ *                                       │  ▲  ▲
+ *     stop, restart, timeout            │  │  └── exit ── STOPPING ◀── PREPARING … READY
+ *                                       │  │                 │ timer, kill
+ *                                       │  └───── exit ── KILLING
+ *                                       └─ nothing is left
+ *
+ * PREPARING and CLEANING run the commands of ROLE_PRE and ROLE_STOP_POST one after another, and
+ * where there are none they are not there: a start begins with STARTING, an end goes straight to
+ * its verdict. A worker holds one process at a time, whichever of these it is, so that exits, stops
+ * and kills mean the same for all. Only the commands of ROLE_POST and ROLE_RELOAD run beside the
+ * main process, one at a time; that one is killed when the state that began it is left.
+ *
+ * A worker is *doomed* when it is stopped for a reason that is nobody's wish: the start took too
+ * long, the watchdog heard nothing, the time to run is over, an ExecStartPost= failed. It goes
+ * through a stop like any other, and the policy judges the doom instead of the exit. A command by
+ * hand on the way makes it a plain stop or restart.
  *
  * What is and what is wanted are two fields: `state` and `wanted`. A stop in the middle of a
  * restart, or a start in the middle of a stop, only changes what is wanted; the process that is on
@@ -27,7 +40,8 @@
  * that ends unasked is not drained: its replacement starts at once.
  *
  * Late news is dropped in one place: an exit or readiness of an earlier incarnation by its
- * generation, a timer that was moved or cancelled by its token.
+ * generation, a timer that was moved or cancelled by its token, as is a process beside the main one
+ * that was killed. A generation is one start with all of its commands.
  *
  * Contract with the shell: a SPAWN action is answered with SPAWNED or SPAWN_FAILED before the same
  * worker gets any other event; a KILL_TREE or CHECK_TREE with TREE_GONE, then or later.

@@ -96,7 +96,7 @@ static void add_explanation(struct buffer *buffer, const struct engine_report *t
         buffer_add_format(buffer, " (generation %u)", report->generation);
         break;
     case REPORT_EXITED:
-        buffer_add_text(buffer, ": ");
+        buffer_add_format(buffer, ": %s%s", report->reason ?: "", report->reason ? ": " : "");
         add_visible_cause(buffer, told);
         buffer_add_format(buffer, ", after %s", text_format_duration(report->ran, duration));
         break;

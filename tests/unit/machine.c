@@ -84,9 +84,11 @@ struct worker_event machine_event(const struct machine *m, enum worker_event_kin
         .token = m->worker.token,
     };
 
+    if (kind == EVENT_SIDE_EXITED)
+        event.token = m->worker.side_token;
     if (kind == EVENT_SPAWNED)
         event.pid = (pid_t)(100 + m->worker.generation);
-    if (kind == EVENT_EXITED)
+    if (kind == EVENT_EXITED || kind == EVENT_SIDE_EXITED)
         event.cause = (struct cause){.kind = CAUSE_EXIT, .value = 1};
     if (kind == EVENT_SPAWN_FAILED)
         event.cause = (struct cause){.kind = CAUSE_SPAWN, .value = EAGAIN};
@@ -123,17 +125,21 @@ void machine_crash(struct machine *m) {
 struct machine machine_in(enum worker_state state) {
     struct machine m = machine_new();
 
-    if (state == WORKER_PREPARING || state == WORKER_CLEANING)
-        state = WORKER_STOPPED;
+    m.rules.n_pre = state == WORKER_PREPARING;
+    m.rules.n_stop_post = state == WORKER_CLEANING;
 
     if (state == WORKER_STOPPED)
         return m;
     machine_feed(&m, EVENT_START);
     machine_feed(&m, EVENT_SPAWNED);
-    if (state != WORKER_STARTING)
+    if (state != WORKER_STARTING && state != WORKER_PREPARING)
         machine_feed(&m, EVENT_READY);
     if (state == WORKER_DONE)
         machine_exit(&m, CAUSE_EXIT, 0);
+    if (state == WORKER_CLEANING) {
+        machine_feed(&m, EVENT_EXITED);
+        machine_feed(&m, EVENT_SPAWNED);
+    }
     if (state == WORKER_BACKOFF) {
         machine_crash(&m);
         machine_crash(&m);
