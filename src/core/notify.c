@@ -2,6 +2,8 @@
 #include "core/notify.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -11,6 +13,9 @@
 /* The kernel's own bounds: MAX_ERRNO and PID_MAX_LIMIT. */
 #define ERRNO_MAX 4095
 #define PID_MAX   4194304
+
+/* How much of a status is said: a datagram holds everything else, too. */
+#define STATUS_SAID 2048
 
 bool notify_next(struct notify_cursor *cursor, struct notify_field *ret_field) {
     while (cursor->size > 0) {
@@ -32,29 +37,58 @@ bool notify_next(struct notify_cursor *cursor, struct notify_field *ret_field) {
     return false;
 }
 
-static bool is_one(const struct notify_field *field) {
-    return field->value_size == 1 && field->value[0] == '1';
+bool notify_name_is_valid(const char *name, size_t size) {
+    if (size > NOTIFY_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        if (name[i] < ' ' || name[i] > '~' || name[i] == ':')
+            return false;
+    return true;
 }
 
-/* A number from 1 to `max`, or 0 for anything else. */
-static uint64_t value_number(const struct notify_field *field, uint64_t max) {
+static bool value_is(const struct notify_field *field, const char *text) {
+    return field->value_size == strlen(text) && memcmp(field->value, text, field->value_size) == 0;
+}
+
+/* A number from `min` to `max`; false for anything else. */
+static bool value_number(
+    const struct notify_field *field, uint64_t min, uint64_t max, uint64_t *ret_number) {
     char digits[24];
-    uint64_t number;
 
     if (field->value_size >= sizeof(digits))
-        return 0;
+        return false;
     memcpy(digits, field->value, field->value_size);
     digits[field->value_size] = '\0';
-    return text_parse_u64(digits, 1, max, &number) < 0 ? 0 : number;
+    return text_parse_u64(digits, min, max, ret_number) == 0;
 }
 
-static void take_ready(struct notify_message *message, const struct notify_field *field) {
-    message->ready |= is_one(field);
+/* A time from `min` microseconds on. */
+static bool value_time(const struct notify_field *field, uint64_t min, nsec_t *ret_time) {
+    uint64_t usec;
+
+    if (!value_number(field, min, UINT64_MAX, &usec))
+        return false;
+    *ret_time = usec > NSEC_NEVER / NSEC_PER_USEC ? NSEC_NEVER : usec * NSEC_PER_USEC;
+    return true;
 }
 
-static void take_stopping(struct notify_message *message, const struct notify_field *field) {
-    message->stopping |= is_one(field);
-}
+/* The fields that are one word: the key with that value sets a flag. */
+static const struct {
+    const char *key;
+    const char *value;
+    size_t offset;
+    bool said; /* by notify_format(), too */
+} flags[] = {
+    {"READY", "1", offsetof(struct notify_message, ready), true},
+    {"STOPPING", "1", offsetof(struct notify_message, stopping), true},
+    {"RELOADING", "1", offsetof(struct notify_message, reloading), true},
+    {"WATCHDOG", "1", offsetof(struct notify_message, alive), true},
+    {"WATCHDOG", "trigger", offsetof(struct notify_message, watchdog_trigger), true},
+    {"BARRIER", "1", offsetof(struct notify_message, barrier), false},
+    {"FDSTORE", "1", offsetof(struct notify_message, fd_store), false},
+    {"FDSTOREREMOVE", "1", offsetof(struct notify_message, fd_remove), false},
+    {"FDPOLL", "0", offsetof(struct notify_message, fd_unwatched), false},
+};
 
 static void take_status(struct notify_message *message, const struct notify_field *field) {
     if (message->status)
@@ -63,26 +97,67 @@ static void take_status(struct notify_message *message, const struct notify_fiel
     message->status_size = field->value_size;
 }
 
+static void take_fd_name(struct notify_message *message, const struct notify_field *field) {
+    if (message->fd_name || !notify_name_is_valid(field->value, field->value_size))
+        return;
+    message->fd_name = field->value;
+    message->fd_name_size = field->value_size;
+}
+
 static void take_error(struct notify_message *message, const struct notify_field *field) {
-    if (message->error == 0)
-        message->error = (int)value_number(field, ERRNO_MAX);
+    uint64_t number;
+
+    if (message->error == 0 && value_number(field, 1, ERRNO_MAX, &number))
+        message->error = (int)number;
 }
 
 static void take_main_pid(struct notify_message *message, const struct notify_field *field) {
-    if (message->main_pid == 0)
-        message->main_pid = (pid_t)value_number(field, PID_MAX);
+    uint64_t number;
+
+    if (message->main_pid == 0 && value_number(field, 1, PID_MAX, &number))
+        message->main_pid = (pid_t)number;
+}
+
+static void take_watchdog(struct notify_message *message, const struct notify_field *field) {
+    if (!message->watchdog_set)
+        message->watchdog_set = value_time(field, 0, &message->watchdog);
+}
+
+static void take_extend(struct notify_message *message, const struct notify_field *field) {
+    if (message->extend == 0)
+        value_time(field, 1, &message->extend);
+}
+
+static void take_said_at(struct notify_message *message, const struct notify_field *field) {
+    if (message->said_at == 0)
+        value_time(field, 1, &message->said_at);
 }
 
 static const struct {
     const char *key;
     void (*take)(struct notify_message *message, const struct notify_field *field);
 } keys[] = {
-    {"READY", take_ready},
-    {"STOPPING", take_stopping},
     {"STATUS", take_status},
+    {"FDNAME", take_fd_name},
     {"ERRNO", take_error},
     {"MAINPID", take_main_pid},
+    {"WATCHDOG_USEC", take_watchdog},
+    {"EXTEND_TIMEOUT_USEC", take_extend},
+    {"MONOTONIC_USEC", take_said_at},
 };
+
+static bool key_is(const struct notify_field *field, const char *key) {
+    return strlen(key) == field->key_size && memcmp(key, field->key, field->key_size) == 0;
+}
+
+static void take_field(struct notify_message *message, const struct notify_field *field) {
+    for (size_t i = 0; i < ELEMENTS(flags); i++)
+        if (key_is(field, flags[i].key) && value_is(field, flags[i].value))
+            *(bool *)((char *)message + flags[i].offset) = true;
+    for (size_t i = 0; i < ELEMENTS(keys); i++)
+        if (key_is(field, keys[i].key))
+            keys[i].take(message, field);
+}
 
 int notify_parse(const char *datagram, size_t size, struct notify_message *ret_message) {
     struct notify_cursor cursor = {.data = datagram, .size = size};
@@ -97,9 +172,42 @@ int notify_parse(const char *datagram, size_t size, struct notify_message *ret_m
 
     *ret_message = (struct notify_message){0};
     while (notify_next(&cursor, &field))
-        for (size_t i = 0; i < ELEMENTS(keys); i++)
-            if (strlen(keys[i].key) == field.key_size &&
-                memcmp(keys[i].key, field.key, field.key_size) == 0)
-                keys[i].take(ret_message, &field);
+        take_field(ret_message, &field);
     return 0;
+}
+
+static void add_number(struct buffer *datagram, const char *key, uint64_t number) {
+    if (number > 0)
+        buffer_add_format(datagram, "%s=%" PRIu64 "\n", key, number);
+}
+
+/* The far end is the far end in any unit. */
+static uint64_t in_usec(nsec_t time) {
+    return time == NSEC_NEVER ? UINT64_MAX : time / NSEC_PER_USEC;
+}
+
+/* In one line, whatever is in it; cut so that what follows is not lost. */
+static void add_status(struct buffer *datagram, const struct notify_message *message) {
+    if (!message->status)
+        return;
+    buffer_add_text(datagram, "STATUS=");
+    for (size_t i = 0; i < MIN(message->status_size, (size_t)STATUS_SAID); i++) {
+        unsigned char c = (unsigned char)message->status[i];
+
+        buffer_add(datagram, c < ' ' || c == 0x7f ? "?" : &message->status[i], 1);
+    }
+    buffer_add_text(datagram, "\n");
+}
+
+void notify_format(const struct notify_message *message, struct buffer *datagram) {
+    for (size_t i = 0; i < ELEMENTS(flags); i++)
+        if (flags[i].said && *(const bool *)((const char *)message + flags[i].offset))
+            buffer_add_format(datagram, "%s=%s\n", flags[i].key, flags[i].value);
+    add_number(datagram, "MONOTONIC_USEC", in_usec(message->said_at));
+    if (message->watchdog_set)
+        buffer_add_format(datagram, "WATCHDOG_USEC=%" PRIu64 "\n", in_usec(message->watchdog));
+    add_number(datagram, "EXTEND_TIMEOUT_USEC", in_usec(message->extend));
+    add_number(datagram, "MAINPID", (uint64_t)message->main_pid);
+    add_number(datagram, "ERRNO", (uint64_t)message->error);
+    add_status(datagram, message);
 }

@@ -110,6 +110,140 @@ Test(notify, numbers_have_bounds)
     cr_assert_eq(parsed("MAINPID=").main_pid, 0);
 }
 
+Test(notify, reads_the_words_of_the_watchdog)
+{
+    struct notify_message message = parsed("WATCHDOG=1\nWATCHDOG_USEC=1500000");
+
+    cr_assert(message.alive);
+    cr_assert_not(message.watchdog_trigger);
+    cr_assert(message.watchdog_set);
+    cr_assert_eq(message.watchdog, 1500 * NSEC_PER_MSEC);
+
+    message = parsed("WATCHDOG=trigger");
+    cr_assert(message.watchdog_trigger);
+    cr_assert_not(message.alive);
+    cr_assert_not(message.watchdog_set);
+
+    message = parsed("WATCHDOG_USEC=x\nWATCHDOG_USEC=0\nWATCHDOG_USEC=7");
+    cr_assert(message.watchdog_set, "0 turns it off");
+    cr_assert_eq(message.watchdog, 0);
+    cr_assert_not(parsed("WATCHDOG=2\nWATCHDOG=triggered\nWATCHDOG_USEC=-1").watchdog_set);
+}
+
+Test(notify, reads_times)
+{
+    struct notify_message message =
+        parsed("RELOADING=1\nMONOTONIC_USEC=42\nEXTEND_TIMEOUT_USEC=0\nEXTEND_TIMEOUT_USEC=3");
+
+    cr_assert(message.reloading);
+    cr_assert_eq(message.said_at, 42 * NSEC_PER_USEC);
+    cr_assert_eq(message.extend, 3 * NSEC_PER_USEC);
+    cr_assert_eq(parsed("EXTEND_TIMEOUT_USEC=18446744073709551615").extend, NSEC_NEVER);
+    cr_assert_eq(parsed("EXTEND_TIMEOUT_USEC=18446744073709552").extend, NSEC_NEVER);
+    cr_assert_eq(parsed("EXTEND_TIMEOUT_USEC=18446744073709551").extend,
+        UINT64_C(18446744073709551) * NSEC_PER_USEC);
+    cr_assert_eq(parsed("EXTEND_TIMEOUT_USEC=18446744073709551616").extend, 0);
+}
+
+Test(notify, reads_what_is_said_about_descriptors)
+{
+    struct notify_message message = parsed("FDSTORE=1\nFDNAME=a:b\nFDNAME=journal\nFDPOLL=0");
+
+    cr_assert(message.fd_store && message.fd_unwatched && !message.fd_remove);
+    cr_assert_eq(message.fd_name_size, 7);
+    cr_assert_eq(memcmp(message.fd_name, "journal", 7), 0);
+
+    message = parsed("FDSTOREREMOVE=1\nFDPOLL=1\nBARRIER=1");
+    cr_assert(message.fd_remove && message.barrier && !message.fd_store && !message.fd_unwatched);
+    cr_assert_null(message.fd_name);
+}
+
+Test(notify, names_of_descriptors)
+{
+    char name[NOTIFY_NAME_MAX + 1];
+
+    memset(name, 'n', sizeof(name));
+    cr_assert(notify_name_is_valid("", 0));
+    cr_assert(notify_name_is_valid("web 1~", 6));
+    cr_assert(notify_name_is_valid(name, sizeof(name) - 1));
+    cr_assert_not(notify_name_is_valid(name, sizeof(name)));
+    cr_assert_not(notify_name_is_valid("a:b", 3));
+    cr_assert_not(notify_name_is_valid("a\tb", 3));
+    cr_assert_not(notify_name_is_valid("a\x7f", 2));
+    cr_assert_not(notify_name_is_valid("\xc3\xa4", 2));
+}
+
+static const char *formatted(const struct notify_message *message) {
+    static char text[NOTIFY_SIZE_MAX];
+    struct buffer buffer = BUFFER(text);
+
+    text[0] = '\0';
+    notify_format(message, &buffer);
+    cr_assert_not(buffer.cut);
+    return text;
+}
+
+Test(notify, says_what_is_set_and_nothing_else)
+{
+    struct notify_message message = {
+        .ready = true,
+        .status = "two\nlines\x7f and a bell\a",
+        .status_size = 22,
+        .main_pid = 7,
+        .fd_store = true,
+        .barrier = true,
+    };
+
+    cr_assert_str_eq(formatted(&message), "READY=1\nMAINPID=7\nSTATUS=two?lines? and a bell?\n");
+    message = (struct notify_message){.reloading = true, .said_at = 5 * NSEC_PER_USEC};
+    cr_assert_str_eq(formatted(&message), "RELOADING=1\nMONOTONIC_USEC=5\n");
+    message = (struct notify_message){0};
+    cr_assert_str_eq(formatted(&message), "");
+}
+
+/* What is said is what is heard. */
+Test(notify, property_format_and_parse)
+{
+    struct random random = {.state = 7};
+    static char status[5000];
+
+    memset(status, 's', sizeof(status));
+    for (int round = 0; round < 20000; round++) {
+        struct notify_message said =
+                                  {
+                                      .ready = random_below(&random, 2),
+                                      .stopping = random_below(&random, 2),
+                                      .reloading = random_below(&random, 2),
+                                      .alive = random_below(&random, 2),
+                                      .watchdog_trigger = random_below(&random, 2),
+                                      .watchdog_set = random_below(&random, 2),
+                                      .extend = random_below(&random, 3) * NSEC_PER_SEC,
+                                      .said_at = random_below(&random, 3) * NSEC_PER_USEC,
+                                      .main_pid = (pid_t)random_below(&random, 4194305),
+                                      .error = (int)random_below(&random, 4096),
+                                      .status = random_below(&random, 2) ? status : NULL,
+                                      .status_size =
+                                          (size_t)random_below(&random, sizeof(status) + 1),
+                                  },
+                              heard;
+        const char *text;
+
+        if (said.watchdog_set)
+            said.watchdog = random_below(&random, 3) * NSEC_PER_SEC;
+        if (!said.status)
+            said.status_size = 0;
+        text = formatted(&said);
+        cr_assert_eq(parse(text, strlen(text), &heard), 0);
+        cr_assert_eq(heard.status != NULL, said.status != NULL);
+        cr_assert_leq(heard.status_size, said.status_size);
+        heard.status = said.status;
+        heard.status_size = said.status_size;
+        cr_assert_eq(memcmp(&heard, &said, offsetof(struct notify_message, status)), 0, "%s", text);
+        cr_assert_eq(heard.main_pid, said.main_pid);
+        cr_assert_eq(heard.error, said.error);
+    }
+}
+
 Test(notify, refuses_nul_and_what_is_too_long)
 {
     struct notify_message message;
@@ -147,7 +281,7 @@ Test(notify, the_iterator_gives_each_assignment)
 /* Any bytes: what comes out lies within what went in and keeps its promises. */
 Test(notify, property_any_bytes)
 {
-    static const char alphabet[] = "=\n1READYSTATUSERRNO\0 x";
+    static const char alphabet[] = "=\n10READYSTATUSERRNOFDNAME_SWCH\0 x";
     struct random random = {.state = 1};
     char bytes[64];
 
