@@ -35,6 +35,7 @@
 
 #include "base/macro.h"
 #include "base/nsec.h"
+#include "run/notify_socket.h"
 #include "run/pidfile.h"
 #include "run/plan.h"
 
@@ -87,7 +88,8 @@ struct daemon {
     int channel;            /* to the watcher, close-on-exec; -1 once the outcome is told */
     int ready_fd;           /* of DAEMONIZE_READY_FD, stays open over exec; else -1 */
     struct pidfile pidfile; /* PIDFILE_NULL if none was asked for */
-    char notify_socket[64]; /* of DAEMONIZE_READY_NOTIFY, as in the environment; else "" */
+    char notify_socket[NOTIFY_ADDRESS_SIZE]; /* of DAEMONIZE_READY_NOTIFY, as in the environment;
+                                                else "" */
 };
 
 #define DAEMON_NULL ((struct daemon){.channel = -1, .ready_fd = -1, .pidfile = PIDFILE_NULL})

@@ -8,28 +8,20 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/text.h"
 #include "core/cause.h"
-#include "core/notify.h"
 #include "loop/loop.h"
 #include "sys/descriptors.h"
 
 /* How long the daemon may take to end, each time that it is asked in another way. */
 #define STOP_GRACE (5 * NSEC_PER_SEC)
-
-/* What a sender may attach; the kernel drops the rest. */
-#define ATTACHED_MAX 16
 
 static void close_if_open(int fd) {
     if (fd >= 0)
@@ -83,30 +75,6 @@ int outcome_receive(int fd, int flags, struct daemon_outcome *ret_outcome) {
     return 1;
 }
 
-/* A socket under an abstract name that nobody guesses, so none can sit there after us. */
-static int open_notify_socket(struct daemonize_watch *watch) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    uint64_t secret[2];
-    const int on = 1;
-    int length, fd;
-
-    if (getrandom(secret, sizeof(secret), 0) != sizeof(secret))
-        return -EIO;
-    length = snprintf(watch->notify_socket, sizeof(watch->notify_socket),
-        "@brood/daemonize/%016jx%016jx", (uintmax_t)secret[0], (uintmax_t)secret[1]);
-    memcpy(address.sun_path + 1, watch->notify_socket + 1, (size_t)length - 1);
-
-    fd = descriptors_move_up_consume(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (fd < 0)
-        return fd;
-    watch->ready_source = fd;
-    if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
-        bind(fd, (struct sockaddr *)&address,
-            (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)length)) < 0)
-        return -errno;
-    return 0;
-}
-
 static int open_ready_pipe(struct daemonize_watch *watch) {
     int ends[2], r;
 
@@ -123,7 +91,8 @@ static int open_ready_pipe(struct daemonize_watch *watch) {
 static int open_ready_source(struct daemonize_watch *watch) {
     switch (watch->ready) {
     case DAEMONIZE_READY_NOTIFY:
-        return open_notify_socket(watch);
+        watch->ready_source = notify_open(NULL, watch->notify_socket);
+        return MIN(watch->ready_source, 0);
     case DAEMONIZE_READY_FD:
         return open_ready_pipe(watch);
     case DAEMONIZE_READY_CALL:
@@ -206,30 +175,6 @@ static bool is_ours(const struct daemonize_watch *watch, pid_t sender) {
     return sender > 0 && getsid(sender) == getsid(watch->daemon);
 }
 
-/* Credentials come out, attached descriptors are closed: a sender may wait for just that. */
-static pid_t read_attachments(struct msghdr *header) {
-    pid_t sender = 0;
-
-    for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level != SOL_SOCKET)
-            continue;
-        if (c->cmsg_type == SCM_CREDENTIALS) {
-            struct ucred credentials;
-
-            memcpy(&credentials, CMSG_DATA(c), sizeof(credentials));
-            sender = credentials.pid;
-        }
-        if (c->cmsg_type == SCM_RIGHTS)
-            for (size_t at = CMSG_LEN(0); at + sizeof(int) <= c->cmsg_len; at += sizeof(int)) {
-                int fd;
-
-                memcpy(&fd, (char *)c + at, sizeof(fd));
-                close(fd);
-            }
-    }
-    return sender;
-}
-
 static void keep_status(struct daemonize_watch *watch, const struct notify_message *message) {
     size_t size = MIN(message->status_size, sizeof(watch->status) - 1);
 
@@ -240,28 +185,16 @@ static void keep_status(struct daemonize_watch *watch, const struct notify_messa
     watch->status[size] = '\0';
 }
 
-/* One datagram. False when there is none. */
+/* One datagram. False when there is none. Its descriptors are for nobody here. */
 static bool hear_datagram(struct daemonize_watch *watch) {
-    _Alignas(struct cmsghdr) char
-        control[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(ATTACHED_MAX * sizeof(int))];
-    char datagram[NOTIFY_SIZE_MAX];
-    struct iovec body = {.iov_base = datagram, .iov_len = sizeof(datagram)};
-    struct msghdr header = {.msg_iov = &body,
-        .msg_iovlen = 1,
-        .msg_control = control,
-        .msg_controllen = sizeof(control)};
-    struct notify_message message;
-    ssize_t size = recvmsg(watch->ready_source, &header, MSG_CMSG_CLOEXEC);
-    bool ours;
+    struct notify_packet packet;
+    int r = notify_receive(watch->ready_source, &packet);
 
-    if (size < 0)
-        return false;
-    ours = is_ours(watch, read_attachments(&header));
-    if (!ours || (header.msg_flags & MSG_TRUNC) ||
-        notify_parse(datagram, (size_t)size, &message) < 0)
-        return true;
-    keep_status(watch, &message);
-    if (message.ready)
+    notify_packet_close(&packet);
+    if (r <= 0 || !is_ours(watch, packet.sender.pid))
+        return r != 0;
+    keep_status(watch, &packet.message);
+    if (packet.message.ready)
         settle_ready(watch);
     return true;
 }
