@@ -77,9 +77,11 @@ struct listen_set {
 
 /*
  * Makes the set what is asked for: a socket that is open already, with the same type and address,
- * stays the very same and gets the new options; new ones are opened; those no longer asked for are
- * closed, and so are those of places that are no more. On failure (the reason as listen_open() has
- * it; "…, twice" when two specs ask for one address) the set is what it was before.
+ * stays the very same and gets the new options
+ * (but for BindIPv6Only= and FreeBind=, which count from the next opening); new ones are opened;
+ * those no longer asked for are closed, and so are those of places that are no more. On failure
+ * (the reason as listen_open() has it; "…, twice" when two specs ask for one address) the set is
+ * what it was before.
  */
 int listen_set_change(struct listen_set *set, const struct listen_spec *specs, size_t n_specs,
     uint32_t n_places, char reason[LISTEN_TEXT_SIZE]);
