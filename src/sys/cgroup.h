@@ -67,10 +67,10 @@ uint32_t cgroup_limits_controllers(const struct cgroup_limits *limits);
 
 struct cgroup_root {
     int fd;               /* -1: none */
-    char *path;           /* of the directory, for people and for reports; heap */
-    char *remove;         /* what we made on the way to it, and remove at the end; heap or NULL */
-    uint32_t controllers; /* those that can be enabled for children */
-    bool is_own;          /* the group that this process was found in */
+    char *path;           /* of its directory; heap */
+    char *base;           /* at or above it: from there on down the tree is ours; heap */
+    char *made;           /* the uppermost that we made on the way, to be removed; heap or NULL */
+    uint32_t controllers; /* those that there are */
 };
 
 #define CGROUP_ROOT_NULL ((struct cgroup_root){.fd = -1})
@@ -85,7 +85,7 @@ struct cgroup_root {
  */
 int cgroup_open_root(const char *name, struct cgroup_root *ret_root, char reason[CGROUP_TEXT_SIZE]);
 
-/* Removes the groups below that nobody lives in, and what was made on the way. */
+/* Removes what was made on the way, if nobody lives there. CGROUP_ROOT_NULL is fine. */
 void cgroup_root_finish(struct cgroup_root *root);
 
 /*
@@ -100,9 +100,9 @@ uint32_t cgroup_enable(int group, uint32_t controllers);
 
 /*
  * Makes the group `name` below `parent`, or opens the one that was left there. Returns its
- * descriptor (close-on-exec). The name is one of ours (a pool, a number): what the kernel would
- * take for a file of its own is made another by an '_' before it, as systemd does, and a '/' in it
- * becomes '_'. -EACCES, -EROFS, -EAGAIN (cgroup.max.descendants), -EMFILE, -ENAMETOOLONG.
+ * descriptor (close-on-exec). The name is one of ours (a pool, a number): what could be a file of
+ * the kernel's, or our own leaf, gets an '_' before it, as systemd does it, and a '/' becomes '_'.
+ * -EACCES, -EROFS, -EAGAIN (cgroup.max.descendants), -EMFILE, -ENAMETOOLONG.
  */
 int cgroup_make(int parent, const char *name);
 
@@ -158,7 +158,8 @@ int cgroup_watch_add(int watch, int group);
 void cgroup_watch_remove(int watch, int number);
 
 /*
- * The numbers of up to `max` groups that have changed; returns how many. 0: no more. A number may
- * come twice, and may be one that was removed.
+ * The numbers of up to `max` groups that have changed; returns how many. 0: no more for now. One
+ * may come twice, or be that of a group that has been removed; -1 says that some were lost: any may
+ * have changed.
  */
-int cgroup_watch_next(int watch, int *numbers, size_t max);
+size_t cgroup_watch_next(int watch, int *numbers, size_t max);

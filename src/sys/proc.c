@@ -70,8 +70,7 @@ void proc_list_finish(struct proc_list *list) {
     *list = (struct proc_list){0};
 }
 
-/* The numbers in a file of any length, each followed by a blank. */
-static int add_numbers(int fd, struct proc_list *list) {
+int proc_list_read(struct proc_list *list, int fd) {
     char text[4096];
     pid_t pid = 0;
     ssize_t n;
@@ -114,7 +113,7 @@ static int children_of_thread(pid_t pid, pid_t tid, struct proc_list *list) {
     int fd = open_file(pid, name);
     if (fd < 0)
         return fd;
-    int r = add_numbers(fd, list);
+    int r = proc_list_read(list, fd);
     close(fd);
     return r;
 }

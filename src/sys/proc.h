@@ -27,6 +27,9 @@ struct proc_list {
 
 void proc_list_finish(struct proc_list *list);
 
+/* Adds the numbers in an open file, each followed by a blank or a newline; none of them is 0. */
+int proc_list_read(struct proc_list *list, int fd);
+
 /*
  * Adds the children of one thread of a process; tid 0: those of all its threads. One descriptor at
  * a time is open, none on return. -ENOENT: no such process, or a kernel without
