@@ -8,19 +8,17 @@
  */
 
 #include <stdbool.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "core/notify.h"
 #include "loop/loop.h"
+#include "sys/address.h"
 
 /* Does not move while it is in use. */
 struct notify_sender {
     struct loop *loop;
     loop_source_t source;
     int fd; /* -1: nobody listens to us */
-    struct sockaddr_un address;
-    socklen_t address_size;
+    struct address address;
     struct notify_message pending; /* what has not been taken yet */
     bool is_pending;
     char status[256]; /* what pending.status points to */
