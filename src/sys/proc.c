@@ -5,10 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/macro.h"
 
 static int open_file(pid_t pid, const char *name) {
     char path[96];
@@ -48,6 +51,23 @@ int proc_stat(pid_t pid, struct proc_stat *ret_stat) {
     if (sscanf(close_mark + 1, " %c %d %d %d", &ret_stat->state, &ret_stat->parent,
             &ret_stat->group, &ret_stat->session) != 4)
         return -ESRCH;
+    return 0;
+}
+
+int proc_memory(pid_t pid, struct proc_memory *ret_memory) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    char text[128];
+    int fd = open_file(pid, "statm");
+
+    if (fd < 0)
+        return fd == -ENOENT ? -ESRCH : fd;
+    ssize_t n = read_again(fd, text, sizeof(text) - 1);
+    close(fd);
+    text[MAX(n, 0)] = '\0';
+    if (sscanf(text, "%*u %" SCNu64 " %" SCNu64, &ret_memory->resident, &ret_memory->shared) != 2)
+        return -ESRCH;
+    ret_memory->resident *= page;
+    ret_memory->shared *= page;
     return 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct proc_stat {
@@ -17,6 +18,15 @@ struct proc_stat {
 
 /* -ESRCH: there is no such process; -EMFILE, -ENFILE, -ENOMEM: it cannot be seen now. */
 int proc_stat(pid_t pid, struct proc_stat *ret_stat);
+
+/* In bytes. */
+struct proc_memory {
+    uint64_t resident;
+    uint64_t shared; /* … of which others may have the same */
+};
+
+/* Errors as proc_stat(). A process that has ended has none. */
+int proc_memory(pid_t pid, struct proc_memory *ret_memory);
 
 /* Processes, in memory that grows; {0} is an empty one. */
 struct proc_list {
