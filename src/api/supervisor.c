@@ -59,12 +59,13 @@ int brood_supervisor_new(
     };
     r = engine_new(&engine_options, &supervisor->engine);
     if (r == 0)
-        r = loop_timer_reserve(engine_loop(supervisor->engine), 2);
+        r = engine_reserve_timers(supervisor->engine, 1);
+    if (r == 0)
+        r = engine_watch(supervisor->engine, on_report, supervisor);
     if (r < 0) {
         brood_supervisor_free(supervisor);
         return r;
     }
-    engine_watch(supervisor->engine, on_report, supervisor);
     *ret_supervisor = supervisor;
     return 0;
 }
@@ -107,27 +108,17 @@ static int add_name(struct brood_supervisor *supervisor, const char *name) {
     return grown[count] ? 0 : -ENOMEM;
 }
 
-/* The engine makes room for its own timers; ours comes on top. */
-static int reserve_timers(struct brood_supervisor *supervisor, uint32_t n_workers) {
-    uint32_t total = n_workers + 2;
-
-    for (uint32_t i = 0; i < engine_pools(supervisor->engine); i++)
-        total += engine_pool(supervisor->engine, i)->n_places;
-    return loop_timer_reserve(engine_loop(supervisor->engine), total);
-}
-
 static int add_pool_take(
     struct brood_supervisor *supervisor, const struct pool_settings *settings) {
     uint32_t number = engine_pools(supervisor->engine);
-    int r = reserve_timers(supervisor, settings->plan->n_workers);
+    struct engine_pool *pool;
+    int r = add_name(supervisor, settings->name);
 
-    if (r == 0)
-        r = add_name(supervisor, settings->plan->pool);
     if (r < 0) {
-        plan_free(settings->plan);
+        version_unref(settings->version);
         return r;
     }
-    r = engine_add_pool_take(supervisor->engine, settings);
+    r = engine_add_pool_take(supervisor->engine, settings, &pool);
     if (r < 0)
         free(supervisor->names[number]);
     return r;
@@ -181,7 +172,7 @@ int brood_supervisor_ended(const struct brood_supervisor *supervisor, unsigned p
         return -EINVAL;
     if (pool == BROOD_ALL)
         return engine_ended(supervisor->engine);
-    return engine_pool(supervisor->engine, pool)->ended;
+    return engine_pool_core(engine_pool_at(supervisor->engine, pool))->ended;
 }
 
 int brood_supervisor_exit_status(const struct brood_supervisor *supervisor, unsigned pool) {
@@ -190,9 +181,9 @@ int brood_supervisor_exit_status(const struct brood_supervisor *supervisor, unsi
     if (ended <= 0)
         return ended < 0 ? ended : -EBUSY;
     if (pool != BROOD_ALL)
-        return pool_exit_status(engine_pool(supervisor->engine, pool));
+        return pool_exit_status(engine_pool_core(engine_pool_at(supervisor->engine, pool)));
     for (uint32_t i = 0; i < engine_pools(supervisor->engine) && status == 0; i++)
-        status = pool_exit_status(engine_pool(supervisor->engine, i));
+        status = pool_exit_status(engine_pool_core(engine_pool_at(supervisor->engine, i)));
     return status;
 }
 
@@ -203,17 +194,18 @@ int brood_supervisor_workers(const struct brood_supervisor *supervisor, unsigned
         return -EINVAL;
     for (uint32_t i = 0; i < engine_pools(supervisor->engine); i++)
         if (pool == BROOD_ALL || pool == i)
-            count += (int)engine_pool(supervisor->engine, i)->n_places;
+            count += (int)engine_pool_workers(engine_pool_at(supervisor->engine, i));
     return count;
 }
 
 int brood_supervisor_worker(const struct brood_supervisor *supervisor, unsigned pool,
     unsigned number, struct brood_worker_info *info) {
     if (pool == BROOD_ALL || !is_pool(supervisor, pool) ||
-        number >= engine_pool(supervisor->engine, pool)->n_places)
+        number >= engine_pool_workers(engine_pool_at(supervisor->engine, pool)))
         return -EINVAL;
 
-    const struct worker *worker = pool_holder(engine_pool(supervisor->engine, pool), number);
+    const struct worker *worker =
+        pool_holder(engine_pool_core(engine_pool_at(supervisor->engine, pool)), number);
     struct brood_worker_info filled = {
         .state = worker_state_name(worker->state),
         .alive = worker_state_is_alive(worker->state),

@@ -17,25 +17,25 @@ static void dispatch_soon(struct brood_supervisor *supervisor) {
     loop_timer_set(engine_loop(supervisor->engine), &supervisor->later, loop_clock());
 }
 
-static void run_on_pool(struct engine *engine, const struct command *command, uint32_t pool) {
+static void run_on_pool(struct engine_pool *pool, const struct command *command) {
     switch (command->kind) {
     case COMMAND_START:
-        engine_command(engine, pool, EVENT_START);
+        engine_pool_command(pool, EVENT_START);
         break;
     case COMMAND_STOP:
-        engine_command(engine, pool, EVENT_STOP);
+        engine_pool_command(pool, EVENT_STOP);
         break;
     case COMMAND_KILL:
-        engine_command(engine, pool, EVENT_KILL);
+        engine_pool_command(pool, EVENT_KILL);
         break;
     case COMMAND_RESTART:
-        engine_command(engine, pool, EVENT_RESTART);
+        engine_pool_command(pool, EVENT_RESTART);
         break;
     case COMMAND_ROLL:
-        engine_roll(engine, pool);
+        engine_pool_roll_again(pool);
         break;
     case COMMAND_SIGNAL:
-        engine_signal(engine, pool, command->signal);
+        engine_pool_signal(pool, command->signal);
         break;
     }
 }
@@ -43,7 +43,7 @@ static void run_on_pool(struct engine *engine, const struct command *command, ui
 static void run(struct brood_supervisor *supervisor, const struct command *command) {
     for (uint32_t i = 0; i < engine_pools(supervisor->engine); i++)
         if (command->pool == BROOD_ALL || command->pool == i)
-            run_on_pool(supervisor->engine, command, i);
+            run_on_pool(engine_pool_at(supervisor->engine, i), command);
 }
 
 /* What is run may add to the end of the list: that is for the next turn. */

@@ -192,10 +192,11 @@ static struct plan_spec plain_spec(const struct brood_pool_options *options) {
     };
 }
 
-static int make_plan(struct brood_supervisor *supervisor, const struct brood_pool_options *options,
-    struct plan **ret_plan) {
+static int make_version(struct brood_supervisor *supervisor,
+    const struct brood_pool_options *options, struct version **ret_version) {
     struct plan_spec spec = plain_spec(options);
     struct plan_error error;
+    struct plan *plan;
     cpu_set_t cpus;
     int r = add_numbers(supervisor, options, &spec);
 
@@ -207,10 +208,12 @@ static int make_plan(struct brood_supervisor *supervisor, const struct brood_poo
         r = add_cpus(supervisor, options, &cpus, &spec);
     if (r < 0)
         return r;
-    r = plan_new(&spec, ret_plan, &error);
-    if (r < 0)
+    r = plan_new(&spec, &plan, &error);
+    if (r < 0) {
         refuse(supervisor, "%s", error.text);
-    return r;
+        return r;
+    }
+    return version_new_take(plan, ret_version);
 }
 
 int supervisor_pool_settings(struct brood_supervisor *supervisor,
@@ -230,9 +233,11 @@ int supervisor_pool_settings(struct brood_supervisor *supervisor,
         }
 
     *ret_settings = (struct pool_settings){
-        .kill_mode = options->flags & BROOD_POOL_KILL_PROCESS ? KILL_PROCESS : KILL_GROUP,
+        .name = pool_name(options),
+        .n_workers = count_workers(options->workers),
+        .kill_mode = options->flags & BROOD_POOL_KILL_PROCESS ? KILL_ONE : KILL_GROUP,
         .seed = seed_random(),
     };
     int r = make_rules(supervisor, options, &ret_settings->rules);
-    return r < 0 ? r : make_plan(supervisor, options, &ret_settings->plan);
+    return r < 0 ? r : make_version(supervisor, options, &ret_settings->version);
 }

@@ -69,7 +69,7 @@ static int read_limit_action(const char *text, void *field) {
 }
 
 static int read_kill_mode(const char *text, void *field) {
-    enum kill_mode mode = strcmp(text, "process") == 0 ? KILL_PROCESS : KILL_GROUP;
+    enum kill_mode mode = strcmp(text, "process") == 0 ? KILL_ONE : KILL_GROUP;
 
     if (mode == KILL_GROUP && strcmp(text, "group") != 0)
         return -EINVAL;
@@ -258,15 +258,19 @@ static void share_null_input(struct stdio_spec *input) {
         close(fd);
 }
 
-static int make_plan(struct run *run, char **argv, struct plan **ret_plan) {
+static int make_version(struct run *run, char **argv, struct version **ret_version) {
     const char *slash = strrchr(argv[0], '/');
     const char *name = run->options.name ?: slash && slash[1] ? slash + 1 : argv[0];
     struct plan_error error;
+    struct plan *plan;
     struct plan_spec spec = process_options_plan(
         &run->process, name, (uint32_t)run->options.workers, (const char *const *)argv);
 
-    if (plan_new(&spec, ret_plan, &error) == 0)
-        return STATUS_OK;
+    if (plan_new(&spec, &plan, &error) == 0) {
+        if (version_new_take(plan, ret_version) == 0)
+            return STATUS_OK;
+        plan_error_no_memory(&error);
+    }
     fprintf(stderr, "brood run: %s\n", error.text);
     return error.status;
 }
@@ -293,7 +297,7 @@ static int detach(const struct run_options *options, struct daemon *daemon) {
     return r < 0 ? STATUS_INTERNAL : outcome.status;
 }
 
-static int supervise(struct run *run, struct plan *plan, struct daemon *daemon) {
+static int supervise_take_version(struct run *run, struct version *version, struct daemon *daemon) {
     const struct run_options *options = &run->options;
     struct supervise_options supervise = {
         .backend = options->backend,
@@ -305,7 +309,9 @@ static int supervise(struct run *run, struct plan *plan, struct daemon *daemon) 
         .daemon = daemon,
     };
     struct pool_settings settings = {
-        .plan = plan,
+        .name = version->main->pool,
+        .n_workers = version->main->n_workers,
+        .version = version,
         .rules = options->rules,
         .kill_mode = options->kill_mode,
         .seed = seed_random(),
@@ -316,23 +322,23 @@ static int supervise(struct run *run, struct plan *plan, struct daemon *daemon) 
 
 static int run_command(struct run *run, char **argv) {
     struct daemon daemon = DAEMON_NULL;
-    struct plan *plan;
+    struct version *version;
 
     raise_open_files(run->process.limits);
     share_null_input(&run->process.stdio[0]);
-    int status = make_plan(run, argv, &plan);
+    int status = make_version(run, argv, &version);
     if (status != STATUS_OK)
         return status;
     if (!run->options.daemon) {
         descriptors_close_except(NULL, 0);
-        return supervise(run, plan, NULL);
+        return supervise_take_version(run, version, NULL);
     }
     status = detach(&run->options, &daemon);
     if (status >= 0) {
-        plan_free(plan);
+        version_unref(version);
         return status;
     }
-    status = supervise(run, plan, &daemon);
+    status = supervise_take_version(run, version, &daemon);
     daemon_finish(&daemon);
     return status;
 }

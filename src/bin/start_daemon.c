@@ -38,7 +38,7 @@ static void become(const struct start_daemon *start, struct daemon *daemon) {
         daemon_fail(daemon, error.status, "%s", error.text);
         return;
     }
-    struct child child = {.plan = plan, .keep_files = true};
+    struct child child = {.plan = plan, .group = -1, .keep_files = true};
     void *scratch = malloc(plan->scratch_size);
     if (!scratch) {
         daemon_fail(daemon, STATUS_INTERNAL, "out of memory");

@@ -29,6 +29,7 @@ struct supervisor {
     struct strangers *strangers;
     bool alone; /* no second thread: the loop sees to strangers, too */
     struct engine *engine;
+    struct engine_pool *pool;
     struct log *log;
     int signal_fd;
     sigset_t signals;
@@ -88,8 +89,7 @@ static void on_signal(struct supervisor *s, int signal) {
     if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT)
         on_stop_signal(s);
     else if (signal == SIGHUP)
-        for (uint32_t i = 0; i < engine_pools(s->engine); i++)
-            engine_roll(s->engine, i);
+        engine_pool_roll_again(s->pool);
     else
         engine_signal_all(s->engine, signal);
 }
@@ -169,7 +169,9 @@ static int open_engine(struct supervisor *s) {
 
     if (r < 0)
         return r;
-    engine_watch(s->engine, on_report, s);
+    r = engine_watch(s->engine, on_report, s);
+    if (r < 0)
+        return r;
     s->signal_fd = signalfd(-1, &s->signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (s->signal_fd < 0)
         return -errno;
@@ -193,14 +195,14 @@ static int turn(struct supervisor *s) {
 /* The one who started us waits until every worker has been up once, or one has failed for good. */
 static void tell_starter(struct supervisor *s) {
     struct daemon *daemon = s->options->daemon;
-    const struct pool *pool = engine_pool(s->engine, 0);
+    const struct pool *pool = engine_pool_core(s->pool);
 
     if (!daemon || daemon->channel < 0)
         return;
     if (pool->ledger.states[WORKER_FAILED] > 0)
         daemon_fail(daemon, pool_exit_status(pool), "%s",
             s->fault[0] != '\0' ? s->fault : "a worker has failed for good");
-    else if (pool->ledger.ever_up == pool->n_places)
+    else if (pool->ledger.ever_up == engine_pool_workers(s->pool))
         daemon_ready(daemon);
 }
 
@@ -236,12 +238,12 @@ static void farewell(struct supervisor *s) {
 }
 
 static int run(struct supervisor *s) {
-    int r = loop_timer_reserve(engine_loop(s->engine), 2);
+    int r = engine_reserve_timers(s->engine, 1);
 
     if (r == 0)
-        r = engine_add_pool_take(s->engine, s->settings);
+        r = engine_add_pool_take(s->engine, s->settings, &s->pool);
     else
-        plan_free(s->settings->plan);
+        version_unref(s->settings->version);
     if (r < 0)
         return r;
     engine_command_all(s->engine, EVENT_START);
@@ -252,7 +254,7 @@ static int run(struct supervisor *s) {
     }
     if (r < 0)
         return r;
-    s->status = pool_exit_status(engine_pool(s->engine, 0));
+    s->status = pool_exit_status(engine_pool_core(s->pool));
     farewell(s);
     return 0;
 }
@@ -272,7 +274,7 @@ static void *engine_thread(void *data) {
     int r = open_engine(s);
 
     if (r < 0)
-        plan_free(s->settings->plan);
+        version_unref(s->settings->version);
     else
         r = run(s);
     if (r < 0) {
@@ -310,7 +312,7 @@ int supervise_take(const struct supervise_options *options, const struct pool_se
     int r = strangers_new(&s.strangers);
     if (r < 0) {
         fprintf(stderr, "brood run: cannot watch for orphans: %s\n", strerror(-r));
-        plan_free(settings->plan);
+        version_unref(settings->version);
         return STATUS_INTERNAL;
     }
     if (start_thread(&s, &thread)) {

@@ -3,126 +3,171 @@
 /* What the core decided, done: one switch, without a default. */
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "run/engine_internal.h"
 
-static void tell(struct pool_runtime *pool, const struct report *report) {
+static bool is_fault(struct cause cause) {
+    return cause.kind == CAUSE_EXEC || cause.kind == CAUSE_SPAWN;
+}
+
+/* What is shown of the last end, for as long as there is no newer one. */
+static void remember_end(struct engine_seat *seat, const struct engine_report *told) {
+    struct cause cause = told->report->cause;
+
+    if (told->report->role == ROLE_STOP_POST ||
+        (told->report->role == ROLE_PRE && cause.kind == CAUSE_EXIT && cause.value == 0))
+        return;
+    free(seat->detail);
+    seat->cause = cause;
+    seat->detail = told->detail ? strdup(told->detail) : NULL;
+}
+
+static void tell_watchers(const struct engine *engine, const struct engine_report *told) {
+    for (int i = 0; i < ENGINE_WATCHERS; i++)
+        if (engine->watchers[i].fn)
+            engine->watchers[i].fn(engine->watchers[i].data, told);
+}
+
+void engine_tell(struct engine_pool *pool, const struct report *report) {
     struct engine *engine = pool->engine;
-    bool is_fault = report->cause.kind == CAUSE_EXEC || report->cause.kind == CAUSE_SPAWN;
     struct engine_report told = {
-        .pool = pool->plan->pool,
+        .from = pool,
+        .pool = pool->name,
         .report = report,
-        .detail = is_fault ? engine->detail : NULL,
+        .detail = is_fault(report->cause) ? engine->detail : NULL,
+        .usage = report->kind == REPORT_EXITED ? engine->rusage : NULL,
     };
     char names[256];
 
-    if ((report->kind == REPORT_LEFTOVER || report->kind == REPORT_KILLING) &&
-        *tree_names(pool, report->worker, names, sizeof(names)) != '\0')
-        told.detail = names;
-    if (engine->report)
-        engine->report(engine->report_data, &told);
+    if (report->kind < REPORT_FIRST_OF_POOL) {
+        struct engine_seat *seat = pool_seat(pool, report->seat);
+
+        if (report->kind == REPORT_EXITED || report->kind == REPORT_SPAWN_FAILED)
+            remember_end(seat, &told);
+        if ((report->kind == REPORT_LEFTOVER || report->kind == REPORT_KILLING) &&
+            *tree_names(seat, names, sizeof(names)) != '\0')
+            told.detail = names;
+    }
+    tell_watchers(engine, &told);
+    if (report->kind == REPORT_ROLL_DONE || report->kind == REPORT_ROLL_FAILED)
+        pool_settle_change(pool, report->kind == REPORT_ROLL_FAILED);
 }
 
-static void broadcast(struct pool_runtime *pool, enum worker_event_kind event) {
-    struct engine *engine = pool->engine;
-
-    for (uint32_t i = 0; i < engine->n_pools; i++)
-        if (engine->pools[i] == pool)
-            engine_command(engine, i, event);
+static void broadcast(struct engine_pool *pool, enum worker_event_kind event) {
+    for (uint32_t i = 0; i < pool->core.n_seats; i++)
+        if (pool->core.seats[i]->role != SEAT_FREE)
+            engine_feed(pool_seat(pool, i), (struct worker_event){.kind = event});
 }
 
-static void apply_one(struct pool_runtime *pool, const struct action *action) {
-    uint32_t worker = action->worker;
+static void apply_one(struct engine_pool *pool, const struct action *action) {
+    struct engine_seat *seat =
+        action->worker < pool->core.n_seats ? pool_seat(pool, action->worker) : NULL;
 
     switch (action->kind) {
+    case ACTION_SPAWN_SIDE:
+        side_start(seat, action->spawn.role, action->spawn.step, action->spawn.token);
+        break;
+    case ACTION_KILL_SIDE:
+        side_kill(seat);
+        break;
     case ACTION_SIGNAL:
-        tree_stop(pool, worker, action->signal);
+        tree_stop(seat, action->signal);
         break;
     case ACTION_KILL_TREE:
-        tree_kill(pool, worker);
+        tree_kill(seat);
         break;
     case ACTION_CHECK_TREE:
-        tree_check(pool, worker, false);
+        tree_check(seat, pool->kill_mode == KILL_MIXED);
         break;
     case ACTION_SET_TIMER:
-        loop_timer_set(pool->engine->loop, &pool->processes[worker].timer, action->timer.when);
+        loop_timer_set(pool->engine->loop, &seat->timer, action->timer.when);
         break;
     case ACTION_REPORT:
-        tell(pool, &action->report);
+        engine_tell(pool, &action->report);
         break;
     case ACTION_BROADCAST:
         broadcast(pool, (enum worker_event_kind)action->event);
         break;
     case ACTION_FEED:
-        engine_feed(
-            pool, worker, (struct worker_event){.kind = (enum worker_event_kind)action->event});
+        engine_feed(seat, (struct worker_event){.kind = (enum worker_event_kind)action->event});
         break;
     case ACTION_SHUT_DOWN:
         pool->engine->shut_down = true;
         engine_command_all(pool->engine, EVENT_STOP);
         break;
-    case ACTION_SPAWN_SIDE:
-    case ACTION_KILL_SIDE:
-    case ACTION_ROLL_ON: /* after the others */
     case ACTION_SPAWN:   /* done before the others */
+    case ACTION_ROLL_ON: /* … and after them */
     case ACTION_ENDED:   /* whoever waits for it asks engine_ended() after the turn */
         break;
     }
 }
 
 /* The answer to a spawn, which the core has been promised before any other event. */
-static void answer(
-    struct pool_runtime *pool, uint32_t worker, int result, struct child_fault fault) {
-    struct engine *engine = pool->engine;
-    struct incarnation incarnation = {worker, pool->core.seats[worker]->worker.generation};
+static void answer(struct engine_seat *seat, int result, struct child_fault fault) {
+    struct engine *engine = seat->pool->engine;
     char detail[512];
 
     if (result == 0) {
-        engine_feed(pool, worker,
-            (struct worker_event){.kind = EVENT_SPAWNED, .pid = pool->processes[worker].pid});
+        engine_feed(seat, (struct worker_event){.kind = EVENT_SPAWNED, .pid = seat->task.pid});
         return;
     }
-    engine->detail = plan_explain(pool->plan, incarnation, fault, detail, sizeof(detail));
-    engine_feed(pool, worker,
-        (struct worker_event){
-            .kind = EVENT_SPAWN_FAILED,
-            .cause = {CAUSE_SPAWN, 0, -result},
-        });
+    engine->detail = task_explain(&seat->task, fault, detail, sizeof(detail));
+    engine_feed(seat, (struct worker_event){
+                          .kind = EVENT_SPAWN_FAILED,
+                          .cause = {CAUSE_SPAWN, 0, -result},
+                      });
     engine->detail = NULL;
 }
 
-static void roll_on(struct pool_runtime *pool) {
-    struct outbox outbox;
+/* The version changes only by hand or by a roll. */
+static int start(struct engine_seat *seat, const struct action *action, struct child_fault *fault) {
+    struct engine_pool *pool = seat->pool;
 
-    outbox.count = 0;
-    pool_roll_on(&pool->core, &outbox);
-    engine_apply(pool, &outbox);
+    if (!seat->version || (action->spawn.fresh && seat->version != pool->version)) {
+        version_unref(seat->version);
+        seat->version = version_ref(pool->version);
+    }
+    seat->task.role = action->spawn.role;
+    seat->task.step = action->spawn.step;
+    return task_start(&seat->task, fault);
 }
 
-void engine_apply(struct pool_runtime *pool, const struct outbox *outbox) {
+void engine_apply(struct engine_pool *pool, const struct outbox *outbox) {
     struct child_fault fault = {0};
     const struct action *spawn = NULL;
+    bool roll_on = false;
     int result = 0;
 
     for (uint32_t i = 0; i < outbox->count && !spawn; i++)
         if (outbox->actions[i].kind == ACTION_SPAWN) {
             spawn = &outbox->actions[i];
-            result = process_start(pool, spawn->worker, &fault);
+            result = start(pool_seat(pool, spawn->worker), spawn, &fault);
         }
-    for (uint32_t i = 0; i < outbox->count; i++)
+    for (uint32_t i = 0; i < outbox->count; i++) {
         apply_one(pool, &outbox->actions[i]);
+        roll_on = roll_on || outbox->actions[i].kind == ACTION_ROLL_ON;
+    }
     if (spawn)
-        answer(pool, spawn->worker, result, fault);
-    for (uint32_t i = 0; i < outbox->count; i++)
-        if (outbox->actions[i].kind == ACTION_ROLL_ON)
-            roll_on(pool);
+        answer(pool_seat(pool, spawn->worker), result, fault);
+    if (roll_on) {
+        struct outbox more;
+
+        more.count = 0;
+        pool_roll_on(&pool->core, &more);
+        engine_apply(pool, &more);
+    }
 }
 
-void engine_feed(struct pool_runtime *pool, uint32_t worker, struct worker_event event) {
+void engine_feed(struct engine_seat *seat, struct worker_event event) {
     struct outbox outbox; /* large: only its count is cleared */
+    enum worker_state before = seat->core.worker.state;
 
     outbox.count = 0;
     event.now = loop_clock();
-    pool_step(&pool->core, worker, &event, &outbox);
-    engine_apply(pool, &outbox);
+    pool_step(&seat->pool->core, seat->number, &event, &outbox);
+    if (seat->core.worker.state != before)
+        seat->since = event.now;
+    engine_apply(seat->pool, &outbox);
 }

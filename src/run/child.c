@@ -37,11 +37,76 @@ static long reset_signals(const struct child *child) {
     return 0;
 }
 
+/* The highest number that is still needed, or 2. */
+static int highest_needed(const struct child *child) {
+    int highest = MAX(child->group, 2);
+
+    for (size_t i = 0; i < child->rendered.n_descriptors; i++)
+        highest = MAX(highest, child->rendered.descriptors[i].from);
+    return highest;
+}
+
 static long close_files(const struct child *child) {
     if (child->unshare_files)
-        return raw(SYS_close_range, 3, UINT_MAX, CLOSE_RANGE_UNSHARE);
+        return raw(SYS_close_range, highest_needed(child) + 1, UINT_MAX, CLOSE_RANGE_UNSHARE);
     if (!child->keep_files)
         raw(SYS_close_range, 3, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+    return 0;
+}
+
+static long enter_group(int group) {
+    if (group < 0)
+        return 0;
+    long fd = raw(SYS_openat, group, "cgroup.procs", O_WRONLY | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fd;
+    long r = raw(SYS_write, fd, "0", 1);
+    raw(SYS_close, fd);
+    return MIN(r, 0L);
+}
+
+/* Closes all above standard error but what was passed, which is in order. */
+static void close_others(const struct child *child) {
+    int next = 3;
+
+    for (size_t i = 0; i < child->rendered.n_descriptors; i++) {
+        int to = child->rendered.descriptors[i].to;
+
+        if (to > next)
+            raw(SYS_close_range, next, to - 1, 0);
+        next = MAX(next, to + 1);
+    }
+    raw(SYS_close_range, next, UINT_MAX, 0);
+}
+
+/* First out of each other's way, then into place. */
+static long pass_files(struct child *child) {
+    struct child_descriptor *descriptors = child->rendered.descriptors;
+    size_t count = child->rendered.n_descriptors;
+
+    if (count == 0) {
+        if (child->group >= 0)
+            raw(SYS_close, child->group);
+        return 0;
+    }
+    int above = MAX(highest_needed(child), descriptors[count - 1].to) + 1;
+    for (size_t i = 0; i < count; i++) {
+        long fd = raw(SYS_fcntl, descriptors[i].from, F_DUPFD_CLOEXEC, above);
+
+        child->fault.detail = descriptors[i].to;
+        if (fd < 0)
+            return fd;
+        descriptors[i].from = (int)fd;
+    }
+    for (size_t i = 0; i < count; i++) {
+        long r = raw(SYS_dup3, descriptors[i].from, descriptors[i].to, 0);
+
+        child->fault.detail = descriptors[i].to;
+        if (r < 0)
+            return r;
+    }
+    if (child->unshare_files)
+        close_others(child);
     return 0;
 }
 
@@ -181,6 +246,29 @@ static long set_parent_death_signal(const struct child *child) {
     return r == 0 && child->parent != 0 && raw(SYS_getppid) != child->parent ? -ESRCH : r;
 }
 
+static void write_pid(char *place) {
+    char digits[12];
+    int n = 0;
+
+    for (long pid = raw(SYS_getpid); pid > 0; pid /= 10)
+        digits[n++] = (char)('0' + pid % 10);
+    while (n > 0)
+        *place++ = digits[--n];
+    *place = '\0';
+}
+
+static void write_pids(const struct child *child) {
+    for (int i = 0; i < PID_VARIABLES_MAX && child->rendered.pids[i]; i++)
+        write_pid(child->rendered.pids[i]);
+}
+
+static long change_root(const struct child *child) {
+    const char *root = child->rendered.root;
+    long r = root ? raw(SYS_chroot, root) : 0;
+
+    return root && r == 0 ? raw(SYS_chdir, "/") : r;
+}
+
 /* A text file without an interpreter line is a shell script, as execvp(3) has it. */
 static long execute(struct child *child) {
     static const char shell[] = "/bin/sh";
@@ -213,6 +301,8 @@ static bool prepare(struct child *child) {
     const struct plan *plan = child->plan;
 
     if (failed(child, CHILD_FILES, close_files(child)) ||
+        failed(child, CHILD_CONTROL_GROUP, enter_group(child->group)) ||
+        failed(child, CHILD_PASS, pass_files(child)) ||
         failed(child, CHILD_SIGNALS, reset_signals(child)) ||
         failed(child, plan->new_session ? CHILD_SESSION : CHILD_GROUP,
             plan->new_session ? raw(SYS_setsid) : raw(SYS_setpgid, 0, 0)))
@@ -234,7 +324,8 @@ static bool drop_privileges(struct child *child) {
     const struct plan *plan = child->plan;
     const struct identity *id = &plan->identity;
 
-    return !failed(child, CHILD_BOUNDING, drop_bounding(child)) &&
+    return !failed(child, CHILD_ROOT, change_root(child)) &&
+           !failed(child, CHILD_BOUNDING, drop_bounding(child)) &&
            !failed(child, CHILD_GROUPS,
                id->has_groups ? raw(SYS_setgroups, id->n_groups, id->groups) : 0) &&
            !failed(child, CHILD_GID,
@@ -253,6 +344,7 @@ void child_become(struct child *child) {
     if (!prepare(child) || !drop_privileges(child) ||
         failed(child, CHILD_DIRECTORY, directory ? raw(SYS_chdir, directory) : 0))
         return;
+    write_pids(child);
     unblock_signals();
     failed(child, CHILD_EXEC, execute(child));
 }

@@ -16,6 +16,7 @@ struct child {
     const struct plan *plan;
     struct rendered rendered;
     uint64_t reset_signals; /* a mask: those whose disposition may be another than the default */
+    int group;              /* the control group to enter; -1: none */
     pid_t parent;           /* who must still be there for a parent-death signal; 0: do not look */
     bool unshare_files;     /* the descriptor table is the parent's: leave it first */
     bool keep_files; /* do not close what is above standard error (it is close-on-exec anyway) */

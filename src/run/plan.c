@@ -29,7 +29,7 @@ int plan_fail(struct plan_error *error, int status, int code, const char *format
     return code;
 }
 
-static int out_of_memory(struct plan_error *error) {
+int plan_error_no_memory(struct plan_error *error) {
     return plan_fail(error, PLAN_STATUS_INTERNAL, -ENOMEM, "out of memory");
 }
 
@@ -86,7 +86,9 @@ static int path_template(const char *path, bool literal, struct template *ret_te
 static int copy_paths(struct plan *plan, const struct plan_spec *spec) {
     int r = 0;
 
-    if (spec->directory)
+    if (spec->root_directory)
+        r = path_template(spec->root_directory, spec->literal, &plan->root);
+    if (r == 0 && spec->directory)
         r = path_template(spec->directory, spec->literal, &plan->directory);
     for (int i = 0; i < 3 && r == 0; i++) {
         plan->stdio[i] = spec->stdio[i].kind;
@@ -142,7 +144,7 @@ static int resolve_identity(
 
     if (r == -ENOENT)
         return plan_fail(error, PLAN_STATUS_USAGE, r, "%s '%s' does not exist", kind, item);
-    return r < 0 ? out_of_memory(error) : 0;
+    return r < 0 ? plan_error_no_memory(error) : 0;
 }
 
 static int resolve_capabilities(
@@ -165,11 +167,20 @@ static int resolve_capabilities(
 static int resolve_program(
     struct plan *plan, const struct plan_spec *spec, struct plan_error *error) {
     const char *command = spec->program ? spec->program : spec->argv[0];
+
+    /* What is below another root is seen from there only. */
+    if (plan->root.text) {
+        plan->program = *command == '/' ? strdup(command) : NULL;
+        if (*command != '/')
+            return plan_fail(error, PLAN_STATUS_USAGE, -EINVAL,
+                "exec %s: with a root directory the program needs an absolute path", command);
+        return plan->program ? 0 : plan_error_no_memory(error);
+    }
     const char *directory = spec->is_default_directory ? NULL : plan->directory.text;
     int r = program_find(command, plan_variable(plan, "PATH"), directory, &plan->program);
 
     if (r == -ENOMEM)
-        return out_of_memory(error);
+        return plan_error_no_memory(error);
     if (r == -ENOENT && !strchr(command, '/'))
         return plan_fail(
             error, 127, r, "exec %s: command not found; give its path, or check PATH", command);
@@ -182,7 +193,7 @@ static int fill(struct plan *plan, const struct plan_spec *spec, struct plan_err
     copy_attributes(plan, spec);
     plan->pool = strdup(spec->pool);
     if (!plan->pool || copy_arguments(plan, spec) < 0 || copy_paths(plan, spec) < 0)
-        return out_of_memory(error);
+        return plan_error_no_memory(error);
     int r = plan_environment(plan, spec, error);
     if (r == 0)
         r = resolve_identity(plan, spec, error);
@@ -198,7 +209,7 @@ int plan_new(const struct plan_spec *spec, struct plan **ret_plan, struct plan_e
     struct plan *plan = calloc(1, sizeof(*plan));
 
     if (!plan)
-        return out_of_memory(ret_error);
+        return plan_error_no_memory(ret_error);
     int r = fill(plan, spec, ret_error);
     if (r < 0) {
         plan_free(plan);
@@ -219,6 +230,7 @@ struct plan *plan_free(struct plan *plan) {
     free_templates(plan->arguments, plan->n_arguments);
     free_templates(plan->environment, plan->n_environment);
     free_templates(plan->stdio_paths, ELEMENTS(plan->stdio_paths));
+    free_templates(&plan->root, 1);
     free_templates(&plan->directory, 1);
     free(plan->arguments);
     free(plan->environment);
@@ -247,8 +259,13 @@ static const char *fault_thing(const struct plan *plan, const struct rendered *r
     if (fault.step == CHILD_EXEC)
         thing = plan->program;
     else if (fault.step == CHILD_DIRECTORY)
-        thing = rendered->directory;
-    else if (fault.step >= CHILD_STDIN && fault.step <= CHILD_STDERR)
+        thing = rendered->directory ?: "/";
+    else if (fault.step == CHILD_ROOT)
+        thing = rendered->root;
+    else if (fault.step == CHILD_PASS) {
+        snprintf(buffer, 64, "%d", fault.detail);
+        thing = buffer;
+    } else if (fault.step >= CHILD_STDIN && fault.step <= CHILD_STDERR)
         thing = rendered->stdio_paths[fault.step - CHILD_STDIN] ?: "/dev/null";
     else if (fault.step == CHILD_LIMITS)
         thing = limit_name(fault.detail);
@@ -259,7 +276,7 @@ static const char *fault_thing(const struct plan *plan, const struct rendered *r
 
 static bool is_interpreter_missing(const struct plan *plan, struct child_fault fault) {
     return fault.step == CHILD_EXEC && fault.error == ENOENT && *plan->program == '/' &&
-           access(plan->program, F_OK) == 0;
+           !plan->root.text && access(plan->program, F_OK) == 0;
 }
 
 const char *plan_explain(const struct plan *plan, struct incarnation incarnation,

@@ -55,8 +55,9 @@ struct plan_spec {
     struct word_list unset_environment;
     struct word_list environment_files;
 
-    const char *directory;
-    bool is_default_directory; /* nobody asked for it: a relative command is not meant there */
+    const char *root_directory; /* chroot(2) there; the program is looked up below it */
+    const char *directory;      /* within the root */
+    bool is_default_directory;  /* nobody asked for it: a relative command is not meant there */
     bool has_umask;
     mode_t umask;
     struct stdio_spec stdio[3];
@@ -85,6 +86,8 @@ struct plan_spec {
     X(CLONE, "clone")                                                                              \
     X(RENDER, "expand placeholders")                                                               \
     X(FILES, "close descriptors")                                                                  \
+    X(CONTROL_GROUP, "enter control group")                                                        \
+    X(PASS, "pass descriptor")                                                                     \
     X(SIGNALS, "reset signals")                                                                    \
     X(SESSION, "setsid")                                                                           \
     X(GROUP, "setpgid")                                                                            \
@@ -95,6 +98,7 @@ struct plan_spec {
     X(NICE, "set nice")                                                                            \
     X(CPUS, "set CPU affinity")                                                                    \
     X(OOM, "set OOM score")                                                                        \
+    X(ROOT, "chroot")                                                                              \
     X(BOUNDING, "drop bounding capability")                                                        \
     X(GROUPS, "setgroups")                                                                         \
     X(GID, "setgid")                                                                               \
@@ -129,7 +133,8 @@ struct plan {
     size_t n_arguments;
     struct template *environment;
     size_t n_environment;
-    struct template directory; /* text NULL: stay */
+    struct template root;      /* text NULL: ours */
+    struct template directory; /* text NULL: stay, or the new root */
     struct template stdio_paths[3];
     enum stdio_kind stdio[3];
     bool stdio_as_user;
@@ -155,7 +160,7 @@ struct plan {
     bool no_new_privileges;
     int parent_death_signal;
 
-    size_t scratch_size; /* what plan_render needs at the most */
+    size_t scratch_size; /* what plan_render needs at the most, extras aside */
 };
 
 /* Why a plan could not be made: a line for the user, and the exit status that fits it. */
@@ -171,24 +176,54 @@ struct plan_error {
  */
 int plan_new(const struct plan_spec *spec, struct plan **ret_plan, struct plan_error *ret_error);
 
+/* Fills the error for -ENOMEM, which it returns. */
+int plan_error_no_memory(struct plan_error *ret_error);
+
 /* Accepts NULL; returns NULL. */
 struct plan *plan_free(struct plan *plan);
+
+/* A descriptor for the child: its number here, and there. */
+struct child_descriptor {
+    int from;
+    int to;
+};
+
+/* What one start gets that is not of its plan; copied by plan_render(). */
+struct plan_extras {
+    const char *const *variables; /* NAME=VALUE, instead of the plan's of the same name */
+    size_t n_variables;
+    const char *const *pid_variables; /* names of variables that hold the child's own pid */
+    size_t n_pid_variables;
+    const struct child_descriptor *descriptors; /* by rising `to` */
+    size_t n_descriptors;
+};
+
+#define PID_VARIABLES_MAX 2
 
 /* One incarnation of one worker. */
 struct incarnation {
     uint32_t worker;
     uint32_t generation;
+    uint32_t n_workers;               /* of the pool now; 0: as when the plan was made */
+    const struct plan_extras *extras; /* NULL: none */
 };
 
 /* What the child hands to the kernel, laid out in scratch memory. */
 struct rendered {
     char **arguments; /* with a free slot before the first */
     char **environment;
+    const char *root;
     const char *directory;
     const char *stdio_paths[3];
+    char *pids[PID_VARIABLES_MAX]; /* where the child writes its pid; NULL: no more */
+    struct child_descriptor *descriptors;
+    size_t n_descriptors;
 };
 
-/* Fills in the placeholders; `scratch` has plan->scratch_size bytes, aligned to 16. */
+/* How much scratch memory an incarnation of this plan needs at the most. */
+size_t plan_scratch_for(const struct plan *plan, const struct plan_extras *extras);
+
+/* Fills in the placeholders; `scratch` has plan_scratch_for() bytes, aligned to 16. */
 void plan_render(const struct plan *plan, struct incarnation incarnation, void *scratch,
     struct rendered *ret_rendered);
 
@@ -196,7 +231,7 @@ void plan_render(const struct plan *plan, struct incarnation incarnation, void *
 struct child_fault {
     uint32_t step; /* enum child_step */
     int error;     /* errno; 0: none */
-    int detail;    /* LIMITS: the resource; BOUNDING, AMBIENT: the capability */
+    int detail;    /* LIMITS: the resource; BOUNDING, AMBIENT: the capability; PASS: the number */
 };
 
 /*

@@ -64,10 +64,16 @@ static void unset(struct plan *plan, const char *name) {
     *found = plan->environment[--plan->n_environment];
 }
 
-static int inherit(struct plan *plan) {
+/* What our own supervisor says to us alone. */
+static const char *const addressed_to_us[] = {"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS",
+    "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC", "MAINPID"};
+
+static int inherit(struct plan *plan, bool is_worker) {
     for (char **variable = environ; *variable; variable++)
         if (strchr(*variable, '=') && set(plan, *variable, true) < 0)
             return -ENOMEM;
+    for (size_t i = 0; is_worker && i < ELEMENTS(addressed_to_us); i++)
+        unset(plan, addressed_to_us[i]);
     return 0;
 }
 
@@ -144,7 +150,7 @@ static int read_file(struct plan *plan, const char *path, struct plan_error *err
 }
 
 int plan_environment(struct plan *plan, const struct plan_spec *spec, struct plan_error *error) {
-    int r = spec->clear_environment ? 0 : inherit(plan);
+    int r = spec->clear_environment ? 0 : inherit(plan, spec->n_workers > 0);
 
     for (size_t i = 0; r == 0 && i < spec->environment_files.count; i++) {
         r = read_file(plan, spec->environment_files.words[i], error);

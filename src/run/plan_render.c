@@ -6,6 +6,9 @@
 
 #include "run/plan_internal.h"
 
+/* Digits of a pid, and a terminating NUL. */
+#define PID_TEXT 12
+
 /* The four variables that brood sets, and the terminating NULL. */
 #define OWN_VARIABLES 4
 
@@ -37,7 +40,7 @@ static bool write_placeholder(struct pen *pen, char letter) {
         write_number(pen, pen->incarnation.generation);
         return true;
     case 'w':
-        write_number(pen, pen->plan->n_workers);
+        write_number(pen, pen->incarnation.n_workers);
         return true;
     case 'p':
         write_text(pen, pen->plan->pool, strlen(pen->plan->pool));
@@ -72,17 +75,55 @@ static char *render_variable(struct pen *pen, const char *name, uint32_t value) 
     return begin;
 }
 
-static char **render_environment(struct pen *pen, char **vector) {
-    const struct plan *plan = pen->plan;
-    size_t n = plan->n_environment;
+static bool names_same(const char *variable, const char *other) {
+    size_t length = strcspn(variable, "=");
 
-    for (size_t i = 0; i < n; i++)
-        vector[i] = render(pen, plan->environment[i]);
+    return strncmp(variable, other, length) == 0 && (other[length] == '=' || other[length] == '\0');
+}
+
+static bool is_replaced(const struct plan_extras *extras, const char *variable) {
+    bool replaced = false;
+
+    for (size_t i = 0; extras && i < extras->n_variables && !replaced; i++)
+        replaced = names_same(variable, extras->variables[i]);
+    for (size_t i = 0; extras && i < extras->n_pid_variables && !replaced; i++)
+        replaced = names_same(variable, extras->pid_variables[i]);
+    return replaced;
+}
+
+/* The child fills in its pid by itself: what is left for it is room. */
+static size_t render_extras(
+    struct pen *pen, const struct plan_extras *extras, char **vector, struct rendered *rendered) {
+    size_t n = 0;
+
+    for (size_t i = 0; i < extras->n_variables; i++) {
+        vector[n++] = pen->cursor;
+        write_text(pen, extras->variables[i], strlen(extras->variables[i]) + 1);
+    }
+    for (size_t i = 0; i < extras->n_pid_variables; i++) {
+        vector[n++] = pen->cursor;
+        pen->cursor += sprintf(pen->cursor, "%s=", extras->pid_variables[i]);
+        rendered->pids[i] = pen->cursor;
+        pen->cursor += PID_TEXT;
+    }
+    return n;
+}
+
+static char **render_environment(struct pen *pen, char **vector, struct rendered *rendered) {
+    const struct plan *plan = pen->plan;
+    const struct plan_extras *extras = pen->incarnation.extras;
+    size_t n = 0;
+
+    for (size_t i = 0; i < plan->n_environment; i++)
+        if (!is_replaced(extras, plan->environment[i].text))
+            vector[n++] = render(pen, plan->environment[i]);
+    if (extras)
+        n += render_extras(pen, extras, vector + n, rendered);
     vector[n] = NULL;
     if (plan->n_workers == 0)
         return vector;
     vector[n++] = render_variable(pen, "BROOD_WORKER", pen->incarnation.worker);
-    vector[n++] = render_variable(pen, "BROOD_WORKERS", plan->n_workers);
+    vector[n++] = render_variable(pen, "BROOD_WORKERS", pen->incarnation.n_workers);
     vector[n++] = render_variable(pen, "BROOD_GENERATION", pen->incarnation.generation);
     vector[n] = pen->cursor;
     pen->cursor += sprintf(pen->cursor, "BROOD_POOL=%s", plan->pool) + 1;
@@ -90,27 +131,43 @@ static char **render_environment(struct pen *pen, char **vector) {
     return vector;
 }
 
+static size_t count_variables(const struct plan_extras *extras) {
+    return extras ? extras->n_variables + extras->n_pid_variables : 0;
+}
+
 void plan_render(const struct plan *plan, struct incarnation incarnation, void *scratch,
     struct rendered *ret_rendered) {
+    const struct plan_extras *extras = incarnation.extras;
     char **arguments = (char **)scratch + 1;
     char **environment = arguments + plan->n_arguments + 1;
+    struct child_descriptor *descriptors =
+        (struct child_descriptor *)(environment + plan->n_environment + OWN_VARIABLES + 1 +
+                                    count_variables(extras));
     struct pen pen = {
-        .cursor = (char *)(environment + plan->n_environment + OWN_VARIABLES + 1),
+        .cursor = (char *)(descriptors + (extras ? extras->n_descriptors : 0)),
         .plan = plan,
         .incarnation = incarnation,
     };
 
+    if (incarnation.n_workers == 0)
+        pen.incarnation.n_workers = plan->n_workers;
     for (size_t i = 0; i < plan->n_arguments; i++)
         arguments[i] = render(&pen, plan->arguments[i]);
     arguments[plan->n_arguments] = NULL;
     *ret_rendered = (struct rendered){
         .arguments = arguments,
-        .environment = render_environment(&pen, environment),
+        .root = plan->root.text ? render(&pen, plan->root) : NULL,
         .directory = plan->directory.text ? render(&pen, plan->directory) : NULL,
     };
     for (int i = 0; i < 3; i++)
         if (plan->stdio_paths[i].text)
             ret_rendered->stdio_paths[i] = render(&pen, plan->stdio_paths[i]);
+    ret_rendered->environment = render_environment(&pen, environment, ret_rendered);
+    if (extras && extras->n_descriptors > 0) {
+        memcpy(descriptors, extras->descriptors, extras->n_descriptors * sizeof(*descriptors));
+        ret_rendered->descriptors = descriptors;
+        ret_rendered->n_descriptors = extras->n_descriptors;
+    }
 }
 
 static size_t rendered_size(const struct plan *plan, struct template template) {
@@ -136,6 +193,22 @@ size_t plan_scratch_size(const struct plan *plan) {
             size += rendered_size(plan, plan->stdio_paths[i]);
     if (plan->directory.text)
         size += rendered_size(plan, plan->directory);
+    if (plan->root.text)
+        size += rendered_size(plan, plan->root);
     return size + 3 * (sizeof("BROOD_GENERATION=") + NUMBER_TEXT) + sizeof("BROOD_POOL=") +
            strlen(plan->pool);
+}
+
+size_t plan_scratch_for(const struct plan *plan, const struct plan_extras *extras) {
+    size_t size = plan->scratch_size;
+
+    if (!extras)
+        return size;
+    size += count_variables(extras) * sizeof(char *);
+    size += extras->n_descriptors * sizeof(*extras->descriptors);
+    for (size_t i = 0; i < extras->n_variables; i++)
+        size += strlen(extras->variables[i]) + 1;
+    for (size_t i = 0; i < extras->n_pid_variables; i++)
+        size += strlen(extras->pid_variables[i]) + sizeof("=") + PID_TEXT;
+    return size;
 }

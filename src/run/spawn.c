@@ -18,7 +18,7 @@
 /* The head of a slot; the scratch memory follows, then the stack, which grows down towards it. */
 struct slot {
     _Alignas(16) uint32_t busy; /* the kernel clears it; read with acquire */
-    struct spawn_owner owner;
+    void *owner;
     struct child child;
     _Alignas(16) char scratch[];
 };
@@ -51,14 +51,14 @@ static struct slot *slot_at(const struct spawner *spawner, uint32_t number) {
     return (struct slot *)(chunk->memory + number % CHUNK_SLOTS * chunk->slot_size);
 }
 
-static size_t slot_size_for(const struct plan *plan) {
+static size_t slot_size_for(size_t scratch_size) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t size = sizeof(struct slot) + plan->scratch_size + STACK_SIZE;
+    size_t size = sizeof(struct slot) + scratch_size + STACK_SIZE;
 
     return (size + page - 1) / page * page;
 }
 
-static int add_chunk(struct spawner *spawner, const struct plan *plan) {
+static int add_chunk(struct spawner *spawner, size_t scratch_size) {
     struct spawn_chunk *grown =
         reallocarray(spawner->chunks, spawner->n_chunks + 1, sizeof(*grown));
 
@@ -66,7 +66,7 @@ static int add_chunk(struct spawner *spawner, const struct plan *plan) {
         return -ENOMEM;
     spawner->chunks = grown;
 
-    struct spawn_chunk chunk = {.slot_size = slot_size_for(plan)};
+    struct spawn_chunk chunk = {.slot_size = slot_size_for(scratch_size)};
     void *memory = mmap(NULL, chunk_size(&chunk), PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED)
@@ -76,19 +76,19 @@ static int add_chunk(struct spawner *spawner, const struct plan *plan) {
     return 0;
 }
 
-static bool chunk_has_room(const struct spawn_chunk *chunk, const struct plan *plan) {
+static bool chunk_has_room(const struct spawn_chunk *chunk, size_t scratch_size) {
     return chunk->used != UINT64_MAX &&
-           chunk->slot_size >= sizeof(struct slot) + plan->scratch_size + STACK_SIZE;
+           chunk->slot_size >= sizeof(struct slot) + scratch_size + STACK_SIZE;
 }
 
 /* The lowest free slot: a steady state goes on using the same few pages. */
-static int take_slot(struct spawner *spawner, const struct plan *plan, uint32_t *ret_slot) {
+static int take_slot(struct spawner *spawner, size_t scratch_size, uint32_t *ret_slot) {
     uint32_t i = 0;
 
-    while (i < spawner->n_chunks && !chunk_has_room(&spawner->chunks[i], plan))
+    while (i < spawner->n_chunks && !chunk_has_room(&spawner->chunks[i], scratch_size))
         i++;
     if (i == spawner->n_chunks) {
-        int r = add_chunk(spawner, plan);
+        int r = add_chunk(spawner, scratch_size);
 
         if (r < 0)
             return r;
@@ -110,37 +110,51 @@ void spawn_release(struct spawner *spawner, uint32_t slot) {
     spawner->in_flight--;
 }
 
-int spawn(struct spawner *spawner, const struct plan *plan, struct spawn_owner owner,
-    struct spawned *ret_spawned) {
+static void fill_slot(
+    const struct spawner *spawner, const struct spawn_request *request, struct slot *slot) {
+    const struct plan *plan = request->plan;
+    bool all_signals = spawner->is_guest || !spawner->features.clone3;
+
+    slot->busy = 1;
+    slot->owner = request->owner;
+    slot->child = (struct child){
+        .plan = plan,
+        .reset_signals = all_signals ? UINT64_MAX : plan->ignored_signals,
+        .group = spawner->features.into_group ? -1 : request->group,
+        .parent = plan->parent_death_signal ? getpid() : 0,
+        .unshare_files = spawner->features.close_range,
+    };
+    plan_render(plan, request->incarnation, slot->scratch, &slot->child.rendered);
+}
+
+int spawn(
+    struct spawner *spawner, const struct spawn_request *request, struct spawned *ret_spawned) {
     uint32_t number;
-    int r = take_slot(spawner, plan, &number);
+    int r =
+        take_slot(spawner, plan_scratch_for(request->plan, request->incarnation.extras), &number);
 
     if (r < 0)
         return r;
 
     const struct spawn_chunk *chunk = &spawner->chunks[number / CHUNK_SLOTS];
     struct slot *slot = slot_at(spawner, number);
-    slot->busy = 1;
-    slot->owner = owner;
-    slot->child = (struct child){
-        .plan = plan,
-        .reset_signals =
-            spawner->is_guest || !spawner->features.clone3 ? UINT64_MAX : plan->ignored_signals,
-        .parent = plan->parent_death_signal ? getpid() : 0,
-        .unshare_files = spawner->features.close_range,
-    };
-    plan_render(plan, owner.incarnation, slot->scratch, &slot->child.rendered);
-
-    struct process_clone request = {
+    fill_slot(spawner, request, slot);
+    struct process_clone clone = {
         .stack = (char *)slot + chunk->slot_size - STACK_SIZE,
         .stack_size = STACK_SIZE,
         .run = child_main,
         .argument = &slot->child,
-        .wait = plan->oom_score[0] != '\0',
+        .wait = request->plan->oom_score[0] != '\0',
         .share_files = spawner->features.close_range,
+        .group = spawner->features.into_group ? request->group : -1,
         .busy = &slot->busy,
     };
-    r = process_clone(&request, &spawner->features, &ret_spawned->pid, &ret_spawned->pidfd);
+    r = process_clone(&clone, &spawner->features, &ret_spawned->pid, &ret_spawned->pidfd);
+    if (r == -EOPNOTSUPP && clone.group >= 0) {
+        clone.group = -1;
+        fill_slot(spawner, request, slot);
+        r = process_clone(&clone, &spawner->features, &ret_spawned->pid, &ret_spawned->pidfd);
+    }
     if (r < 0) {
         spawn_release(spawner, number);
         return r;
@@ -161,8 +175,8 @@ enum spawn_outcome spawn_outcome(
     return SPAWN_FAULT;
 }
 
-void spawn_visit(struct spawner *spawner,
-    void (*visit)(void *data, struct spawn_owner owner, uint32_t slot), void *data) {
+void spawn_visit(
+    struct spawner *spawner, void (*visit)(void *data, void *owner, uint32_t slot), void *data) {
     for (uint32_t i = 0; i < spawner->n_chunks; i++)
         for (uint64_t left = spawner->chunks[i].used; left != 0; left &= left - 1) {
             uint32_t number = i * CHUNK_SLOTS + (uint32_t)__builtin_ctzll(left);

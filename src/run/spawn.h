@@ -33,10 +33,11 @@ struct spawner {
     uint32_t in_flight;
 };
 
-/* Whose process it is, for those who go through the slots. */
-struct spawn_owner {
-    void *pool;
+struct spawn_request {
+    const struct plan *plan;
     struct incarnation incarnation;
+    int group;   /* the control group it is to begin in; -1: ours */
+    void *owner; /* whose process it is, for spawn_visit() */
 };
 
 struct spawned {
@@ -61,8 +62,8 @@ void spawner_finish(struct spawner *spawner);
  * Starts one incarnation. Does not allocate unless more children than ever before are on their way
  * at once. -EAGAIN, -ENOMEM, -EMFILE, -ENFILE: no process was made.
  */
-int spawn(struct spawner *spawner, const struct plan *plan, struct spawn_owner owner,
-    struct spawned *ret_spawned);
+int spawn(
+    struct spawner *spawner, const struct spawn_request *request, struct spawned *ret_spawned);
 
 /* What became of the child in a slot; SPAWN_FAULT fills ret_fault. */
 enum spawn_outcome spawn_outcome(
@@ -72,8 +73,8 @@ enum spawn_outcome spawn_outcome(
 void spawn_release(struct spawner *spawner, uint32_t slot);
 
 /* Calls `visit` for each slot in use; it may release that slot. */
-void spawn_visit(struct spawner *spawner,
-    void (*visit)(void *data, struct spawn_owner owner, uint32_t slot), void *data);
+void spawn_visit(
+    struct spawner *spawner, void (*visit)(void *data, void *owner, uint32_t slot), void *data);
 
 /* Returns the memory that a burst of spawns needed and nobody needs now. */
 void spawner_trim(struct spawner *spawner);

@@ -33,54 +33,80 @@
 #define LOOK_AGAIN (50 * NSEC_PER_MSEC)
 
 /* To the group; before the child has made its group, to the child. */
-static void signal_group(const struct process *process, int signal) {
-    if (kill(-process->pid, signal) < 0)
-        process_signal(process->pidfd, signal);
+static void signal_group(const struct task *task, int signal) {
+    if (kill(-task->pid, signal) < 0)
+        process_signal(task->pidfd, signal);
 }
 
-void tree_stop(struct pool_runtime *pool, uint32_t worker, int signal) {
-    struct process *process = &pool->processes[worker];
-    bool group = pool->kill_mode == KILL_GROUP;
+/* By hand of the administrator, nothing but the process itself is ours to end, or not even that. */
+static bool is_tree_spared(const struct engine_seat *seat) {
+    return seat->pool->kill_mode == KILL_PROCESS || seat->pool->kill_mode == KILL_NONE;
+}
+
+static void signal_group_and_below(struct engine_seat *seat, int signal) {
     struct walk walk = {
-        .engine = pool->engine,
-        .pool = pool,
-        .worker = worker,
-        .spare_group = process->pid,
-        .signal = group ? signal : 0,
+        .engine = seat->pool->engine,
+        .seat = seat,
+        .spare_group = seat->task.pid,
+        .signal = signal,
     };
 
-    walk_below(&walk, process->pid);
-    if (group)
-        signal_group(process, signal);
-    else
-        process_signal(process->pidfd, signal);
+    walk_below(&walk, seat->task.pid);
+    signal_group(&seat->task, signal);
 }
 
-void tree_kill(struct pool_runtime *pool, uint32_t worker) {
-    struct process *process = &pool->processes[worker];
-    struct walk walk = {.engine = pool->engine, .pool = pool, .worker = worker, .signal = SIGKILL};
+/* What has left the group is held all the same, while it can still be found below the process. */
+static void signal_process(struct engine_seat *seat, int signal) {
+    struct walk walk = {.engine = seat->pool->engine, .seat = seat, .spare_group = seat->task.pid};
 
-    if (process->pidfd < 0) {
-        tree_check(pool, worker, true);
+    if (!is_tree_spared(seat) && seat->group < 0)
+        walk_below(&walk, seat->task.pid);
+    if (seat->pool->kill_mode != KILL_NONE)
+        process_signal(seat->task.pidfd, signal);
+}
+
+void tree_stop(struct engine_seat *seat, int signal) {
+    if (seat->pool->kill_mode != KILL_GROUP)
+        signal_process(seat, signal);
+    else if (seat->group >= 0)
+        group_signal(seat, signal);
+    else
+        signal_group_and_below(seat, signal);
+}
+
+static void signal_members(const struct engine_seat *seat, int signal) {
+    for (struct tree_member *m = seat->pool->engine->members; m; m = m->next)
+        if (m->seat == seat)
+            process_signal(m->pidfd, signal);
+}
+
+void tree_kill(struct engine_seat *seat) {
+    int signal = seat->pool->final_signal;
+    struct walk walk = {.engine = seat->pool->engine, .seat = seat, .signal = signal};
+
+    if (seat->task.pidfd < 0) {
+        tree_check(seat, true);
         return;
     }
-    walk_below(&walk, process->pid);
-    for (struct tree_member *m = pool->engine->members; m; m = m->next)
-        if (member_belongs(m, pool, worker))
-            process_signal(m->pidfd, SIGKILL);
-    signal_group(process, SIGKILL);
+    if (is_tree_spared(seat)) {
+        signal_process(seat, signal);
+        return;
+    }
+    if (seat->group >= 0)
+        group_signal(seat, signal);
+    else
+        walk_below(&walk, seat->task.pid);
+    signal_members(seat, signal);
+    signal_group(&seat->task, signal);
 }
 
-void tree_check(struct pool_runtime *pool, uint32_t worker, bool kill) {
-    struct process *process = &pool->processes[worker];
-
-    if (!process->checking)
-        pool->checks++;
-    process->checking = true;
-    process->killing = kill;
-    for (struct tree_member *m = pool->engine->members; kill && m; m = m->next)
-        if (member_belongs(m, pool, worker))
-            process_signal(m->pidfd, SIGKILL);
+void tree_check(struct engine_seat *seat, bool kill) {
+    if (!seat->checking)
+        seat->pool->checks++;
+    seat->checking = true;
+    seat->killing = kill;
+    if (kill)
+        signal_members(seat, seat->pool->final_signal);
 }
 
 /* An orphan and what is known of it, to find the worker that it comes from. */
@@ -88,31 +114,36 @@ struct orphan {
     pid_t pid;
     struct proc_stat stat;
     char pool[128];
-    uint32_t worker; /* UINT32_MAX: its environment does not say */
+    uint32_t worker;     /* UINT32_MAX: its environment does not say */
+    uint32_t generation; /* what an earlier one has left is the later one's to end */
 };
 
-static bool comes_from(
-    const struct orphan *orphan, const struct pool_runtime *pool, uint32_t worker) {
-    pid_t leader = pool->processes[worker].pid;
+static bool comes_from(const struct orphan *orphan, const struct engine_seat *seat) {
+    pid_t leader = seat->task.pid;
 
     if (orphan->stat.group == leader || orphan->stat.session == leader)
         return true;
-    return orphan->worker == worker && strcmp(orphan->pool, pool->plan->pool) == 0;
+    return orphan->worker == seat->core.worker.number &&
+           orphan->generation <= seat->core.worker.generation &&
+           strcmp(orphan->pool, seat->pool->name) == 0;
+}
+
+static int signal_for(const struct engine_seat *seat) {
+    return seat->killing ? seat->pool->final_signal : seat->pool->core.rules.stop_signal;
+}
+
+static bool is_searched_for(const struct engine_seat *seat) {
+    return seat->checking && seat->group < 0 && !is_tree_spared(seat);
 }
 
 /* Whether something of it was missed. */
-static bool assign(struct engine *engine, struct pool_runtime *pool, const struct orphan *orphan) {
+static bool assign(struct engine *engine, struct engine_pool *pool, const struct orphan *orphan) {
     for (uint32_t i = 0; i < pool->core.n_seats; i++) {
-        const struct process *process = &pool->processes[i];
+        struct engine_seat *seat = pool_seat(pool, i);
 
-        if (!process->checking || !comes_from(orphan, pool, i))
+        if (!is_searched_for(seat) || !comes_from(orphan, seat))
             continue;
-        struct walk walk = {
-            .engine = engine,
-            .pool = pool,
-            .worker = i,
-            .signal = process->killing ? SIGKILL : pool->core.rules.stop_signal,
-        };
+        struct walk walk = {.engine = engine, .seat = seat, .signal = signal_for(seat)};
         if (!member_find(engine, orphan->pid))
             walk_from(&walk, orphan->pid, orphan->stat.parent);
         return walk.missed;
@@ -120,14 +151,21 @@ static bool assign(struct engine *engine, struct pool_runtime *pool, const struc
     return false;
 }
 
-static void read_environment(struct orphan *orphan) {
-    char number[16];
-    uint64_t worker;
+static uint32_t read_number(pid_t pid, const char *name, uint32_t otherwise) {
+    char text[16];
+    uint64_t number;
 
-    if (proc_variable(orphan->pid, "BROOD_POOL", orphan->pool, sizeof(orphan->pool)) == 0 &&
-        proc_variable(orphan->pid, "BROOD_WORKER", number, sizeof(number)) == 0 &&
-        text_parse_u64(number, 0, UINT32_MAX - 1, &worker) == 0)
-        orphan->worker = (uint32_t)worker;
+    if (proc_variable(pid, name, text, sizeof(text)) < 0 ||
+        text_parse_u64(text, 0, UINT32_MAX - 1, &number) < 0)
+        return otherwise;
+    return (uint32_t)number;
+}
+
+static void read_environment(struct orphan *orphan) {
+    if (proc_variable(orphan->pid, "BROOD_POOL", orphan->pool, sizeof(orphan->pool)) < 0)
+        return;
+    orphan->worker = read_number(orphan->pid, "BROOD_WORKER", UINT32_MAX);
+    orphan->generation = read_number(orphan->pid, "BROOD_GENERATION", 0);
 }
 
 /* Whether something was missed. */
@@ -152,21 +190,29 @@ static int compare_pids(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* The workers' processes in the order of their numbers; fewer than there are only without memory.
+/* Our own children in the order of their numbers; fewer than there are only without memory.
  */
 static struct proc_list list_workers(const struct engine *engine) {
     struct proc_list workers = {0};
     size_t total = 0;
 
+    for (const struct side *side = engine->sides; side; side = side->next)
+        total++;
     for (uint32_t p = 0; p < engine->n_pools; p++)
         total += engine->pools[p]->core.n_seats;
     workers.pids = calloc(total + 1, sizeof(pid_t));
-    for (uint32_t p = 0; p < engine->n_pools && workers.pids; p++)
-        for (uint32_t i = 0; i < engine->pools[p]->core.n_seats; i++)
-            if (engine->pools[p]->processes[i].pidfd >= 0)
-                workers.pids[workers.count++] = engine->pools[p]->processes[i].pid;
-    if (workers.pids)
-        qsort(workers.pids, workers.count, sizeof(pid_t), compare_pids);
+    if (!workers.pids)
+        return workers;
+    for (const struct side *side = engine->sides; side; side = side->next)
+        workers.pids[workers.count++] = side->task.pid;
+    for (uint32_t p = 0; p < engine->n_pools; p++)
+        for (uint32_t i = 0; i < engine->pools[p]->core.n_seats; i++) {
+            const struct task *task = &pool_seat(engine->pools[p], i)->task;
+
+            if (task->pidfd >= 0)
+                workers.pids[workers.count++] = task->pid;
+        }
+    qsort(workers.pids, workers.count, sizeof(pid_t), compare_pids);
     return workers;
 }
 
@@ -203,36 +249,65 @@ static void look_again(struct engine *engine) {
         loop_timer_set(engine->loop, &engine->settle, nsec_add(loop_clock(), LOOK_AGAIN));
 }
 
-/* A worker that is no longer draining has been given up: its check goes with it. */
-static void finish_checks(struct pool_runtime *pool, bool missed) {
-    for (uint32_t i = 0; i < pool->core.n_seats && pool->checks > 0; i++) {
-        struct process *process = &pool->processes[i];
+/* What lives in a group is signalled and waited for there. Whether somebody is left. */
+static bool drain_group(struct engine_seat *seat, bool *missed) {
+    int r = group_check(seat);
 
-        if (!process->checking || (missed && pool->core.seats[i]->worker.state == WORKER_DRAINING))
-            continue;
-        process->checking = false;
-        pool->checks--;
-        if (!member_any(pool, i))
-            engine_feed(pool, i,
-                (struct worker_event){
-                    .kind = EVENT_TREE_GONE, .generation = pool->core.seats[i]->worker.generation});
-    }
+    if (r == 0)
+        return false;
+    group_signal(seat, signal_for(seat));
+    *missed = *missed || r < 0;
+    return true;
 }
 
-void tree_run_checks(struct engine *engine) {
-    struct proc_list orphans;
-    bool any = false;
+/* A worker that is no longer draining has been given up: its check goes with it. */
+static void finish_check(struct engine_seat *seat, bool *missed) {
+    bool blind = *missed && seat->group < 0, left = false;
 
-    for (uint32_t i = 0; i < engine->n_pools; i++)
-        any = any || engine->pools[i]->checks > 0;
-    if (!any)
+    if (seat->group >= 0 && !is_tree_spared(seat))
+        left = drain_group(seat, &blind);
+    *missed = *missed || blind;
+    if (blind && !is_tree_spared(seat) && seat->core.worker.state == WORKER_DRAINING)
         return;
+    seat->checking = false;
+    seat->pool->checks--;
+    if (!left && !member_any(seat))
+        engine_feed(seat, (struct worker_event){
+                              .kind = EVENT_TREE_GONE, .generation = seat->core.worker.generation});
+}
+
+static void finish_checks(struct engine_pool *pool, bool *missed) {
+    for (uint32_t i = 0; i < pool->core.n_seats && pool->checks > 0; i++)
+        if (pool_seat(pool, i)->checking)
+            finish_check(pool_seat(pool, i), missed);
+}
+
+static bool search_orphans(struct engine *engine) {
+    struct proc_list orphans;
     bool missed = walk_is_blind(list_orphans(engine, &orphans));
+
     for (size_t i = 0; i < orphans.count; i++)
         missed = visit_orphan(engine, orphans.pids[i]) || missed;
     proc_list_finish(&orphans);
+    return missed;
+}
+
+void tree_run_checks(struct engine *engine) {
+    bool any = false, search = false, missed = false;
+
+    for (uint32_t p = 0; p < engine->n_pools; p++) {
+        const struct engine_pool *pool = engine->pools[p];
+
+        any = any || pool->checks > 0;
+        for (uint32_t i = 0; i < pool->core.n_seats && pool->checks > 0 && !search; i++)
+            search = is_searched_for(pool_seat(pool, i));
+    }
+    if (!any)
+        return;
+    if (search)
+        missed = search_orphans(engine);
     for (uint32_t i = 0; i < engine->n_pools; i++)
-        finish_checks(engine->pools[i], missed);
+        finish_checks(engine->pools[i], &missed);
     if (missed)
         look_again(engine);
 }
@@ -246,21 +321,31 @@ void tree_reap(struct engine *engine) {
         strangers_reap_own(is_worker, engine);
 }
 
-static void name_member(const struct tree_member *member, struct buffer *names) {
+static void name_process(pid_t pid, struct buffer *names) {
     struct proc_stat stat;
 
-    if (proc_stat(member->pid, &stat) == 0)
-        buffer_add_format(names, "%s%s[%d]", names->length > 0 ? ", " : "", stat.name, member->pid);
+    if (proc_stat(pid, &stat) == 0)
+        buffer_add_format(names, "%s%s[%d]", names->length > 0 ? ", " : "", stat.name, pid);
 }
 
-const char *tree_names(
-    const struct pool_runtime *pool, uint32_t worker, char *buffer, size_t size) {
+static void name_group(const struct engine_seat *seat, struct buffer *names) {
+    struct proc_list list = {0};
+
+    cgroup_procs(seat->group, &list);
+    for (size_t i = 0; i < list.count; i++)
+        name_process(list.pids[i], names);
+    proc_list_finish(&list);
+}
+
+const char *tree_names(const struct engine_seat *seat, char *buffer, size_t size) {
     struct buffer names = {.data = buffer, .size = size};
 
     *buffer = '\0';
-    for (const struct tree_member *m = pool->engine->members; m; m = m->next)
-        if (member_belongs(m, pool, worker))
-            name_member(m, &names);
+    if (seat->group >= 0)
+        name_group(seat, &names);
+    for (const struct tree_member *m = seat->pool->engine->members; m; m = m->next)
+        if (m->seat == seat)
+            name_process(m->pid, &names);
     return buffer;
 }
 
@@ -276,7 +361,7 @@ uint32_t engine_signal_leftovers(struct engine *engine, int signal, char *names,
         walk_from(&walk, orphans.pids[i], getpid());
     proc_list_finish(&orphans);
     for (const struct tree_member *m = engine->members; m; m = m->next)
-        name_member(m, &list);
+        name_process(m->pid, &list);
     /* Without descriptors /proc tells nothing; that there is nobody at all can still be told. */
     bool left = walk.count > 0 || (walk.missed && process_has_children());
     if (left && walk.missed)
@@ -289,8 +374,8 @@ void engine_abandon(struct engine *engine) {
 
     for (uint32_t p = 0; p < engine->n_pools; p++)
         for (uint32_t i = 0; i < engine->pools[p]->core.n_seats; i++)
-            if (engine->pools[p]->processes[i].pidfd >= 0)
-                tree_kill(engine->pools[p], i);
+            if (pool_seat(engine->pools[p], i)->task.pidfd >= 0)
+                tree_kill(pool_seat(engine->pools[p], i));
     if (engine->options.subreaper)
         engine_signal_leftovers(engine, SIGKILL, names, sizeof(names));
 }

@@ -21,11 +21,6 @@
 /* Who forks as fast as we look would keep us looking: the rest is for the next look. */
 #define WALK_MAX 65536
 
-bool member_belongs(
-    const struct tree_member *member, const struct pool_runtime *pool, uint32_t worker) {
-    return member->pool == pool && member->worker == worker;
-}
-
 struct tree_member *member_find(const struct engine *engine, pid_t pid) {
     struct tree_member *member = engine->members;
 
@@ -34,10 +29,10 @@ struct tree_member *member_find(const struct engine *engine, pid_t pid) {
     return member;
 }
 
-bool member_any(const struct pool_runtime *pool, uint32_t worker) {
-    const struct tree_member *member = pool->engine->members;
+bool member_any(const struct engine_seat *seat) {
+    const struct tree_member *member = seat->pool->engine->members;
 
-    while (member && !member_belongs(member, pool, worker))
+    while (member && member->seat != seat)
         member = member->next;
     return member != NULL;
 }
@@ -58,17 +53,25 @@ void tree_forget(struct engine *engine) {
         drop(engine->members);
 }
 
+void tree_forget_pool(const struct engine_pool *pool) {
+    struct tree_member *next;
+
+    for (struct tree_member *member = pool->engine->members; member; member = next) {
+        next = member->next;
+        if (member->seat && member->seat->pool == pool)
+            drop(member);
+    }
+}
+
 /* The last of a drained worker's tree may have left something in its turn: look again. */
 static void on_member_exit(void *data, uint64_t value, int fd, unsigned events) {
     struct tree_member *member = data;
-    struct pool_runtime *pool = member->pool;
-    uint32_t worker = member->worker;
+    struct engine_seat *seat = member->seat;
 
     (void)value, (void)fd, (void)events;
     drop(member);
-    if (pool && pool->core.seats[worker]->worker.state == WORKER_DRAINING &&
-        !member_any(pool, worker))
-        tree_check(pool, worker, pool->core.seats[worker]->worker.forced);
+    if (seat && seat->core.worker.state == WORKER_DRAINING && !member_any(seat))
+        tree_check(seat, seat->core.worker.forced);
 }
 
 bool walk_is_blind(int error) {
@@ -82,8 +85,8 @@ static bool keep(const struct walk *walk, pid_t pid, int pidfd) {
 
     if (!member)
         return false;
-    *member = (struct tree_member){
-        .engine = engine, .pool = walk->pool, .worker = walk->worker, .pid = pid, .pidfd = pidfd};
+    *member =
+        (struct tree_member){.engine = engine, .seat = walk->seat, .pid = pid, .pidfd = pidfd};
 
     struct loop_watch watch = {
         .fd = pidfd,

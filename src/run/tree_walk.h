@@ -10,8 +10,7 @@
 struct tree_member {
     struct tree_member *next;
     struct engine *engine;
-    struct pool_runtime *pool; /* NULL: nobody's, left at the very end */
-    uint32_t worker;
+    struct engine_seat *seat; /* NULL: nobody's, left at the very end */
     pid_t pid;
     int pidfd;
     loop_source_t source;
@@ -20,20 +19,17 @@ struct tree_member {
 /* A walk down from one process, holding and signalling what it passes. */
 struct walk {
     struct engine *engine;
-    struct pool_runtime *pool;
-    uint32_t worker;
+    struct engine_seat *seat;
     pid_t spare_group; /* what is in this group is reached by other means; 0: nothing is spared */
     int signal;        /* 0: only hold */
     uint32_t count;    /* how many were there */
     bool missed;       /* not all of it could be seen or held: look again */
 };
 
-bool member_belongs(
-    const struct tree_member *member, const struct pool_runtime *pool, uint32_t worker);
 struct tree_member *member_find(const struct engine *engine, pid_t pid);
 
 /* Whether something of this worker's tree is held. */
-bool member_any(const struct pool_runtime *pool, uint32_t worker);
+bool member_any(const struct engine_seat *seat);
 
 /* Everything below a process. Descendants are held and signalled before their parents. */
 void walk_below(struct walk *walk, pid_t pid);

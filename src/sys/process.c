@@ -28,6 +28,7 @@
 struct process_features process_probe(void) {
     return (struct process_features){
         .clone3 = RAW_IS_PRIVATE,
+        .into_group = RAW_IS_PRIVATE,
         .close_range = syscall(SYS_close_range, UINT_MAX, UINT_MAX, 0) == 0,
     };
 }
@@ -86,12 +87,14 @@ static int flags_of(const struct process_clone *request) {
 
 static int clone_new(const struct process_clone *request, pid_t *ret_pid, int *ret_pidfd) {
     struct clone_args args = {
-        .flags = (uint64_t)flags_of(request) | CLONE_CLEAR_SIGHAND,
+        .flags = (uint64_t)flags_of(request) | CLONE_CLEAR_SIGHAND |
+                 (request->group >= 0 ? CLONE_INTO_CGROUP : 0),
         .pidfd = (uintptr_t)ret_pidfd,
         .child_tid = (uintptr_t)request->busy,
         .exit_signal = SIGCHLD,
         .stack = (uintptr_t)request->stack,
         .stack_size = request->stack_size,
+        .cgroup = request->group >= 0 ? (uint64_t)request->group : 0,
     };
     long r = clone3_run(&args, request->run, request->argument);
 
@@ -125,10 +128,17 @@ int process_clone(const struct process_clone *request, struct process_features *
     if (features->clone3) {
         int r = clone_new(request, ret_pid, ret_pidfd);
 
+        if (request->group >= 0 && (r == -EINVAL || r == -E2BIG)) {
+            features->into_group = false;
+            return -EOPNOTSUPP;
+        }
         if (r != -ENOSYS && r != -EPERM)
             return r;
         features->clone3 = false;
+        features->into_group = false;
     }
+    if (request->group >= 0)
+        return -EOPNOTSUPP;
     return clone_old(request, ret_pid, ret_pidfd);
 }
 
@@ -170,11 +180,13 @@ int process_signal(int pidfd, int signal) {
 int process_reap(int pidfd, struct process_end *ret_end) {
     siginfo_t info = {0};
 
-    if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0)
+    /* The C library's function keeps the kernel's fifth argument to itself. */
+    if (syscall(SYS_waitid, P_PIDFD, pidfd, &info, WEXITED | WNOHANG, &ret_end->usage) < 0)
         return -errno;
     if (info.si_pid == 0)
         return 0;
-    *ret_end = (struct process_end){info.si_code, info.si_status};
+    ret_end->code = info.si_code;
+    ret_end->status = info.si_status;
     return 1;
 }
 
