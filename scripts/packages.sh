@@ -6,7 +6,7 @@
 need_packages() {
     local missing=() package sudo=()
     if ! command -v apt-get >/dev/null; then
-        if command -v meson >/dev/null && pkg-config --exists liburing libcap; then
+        if command -v meson >/dev/null && pkg-config --exists liburing libcap jansson; then
             return 0
         fi
         {
@@ -37,6 +37,7 @@ need_packages() {
         apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
 }
 
-BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config liburing-dev libcap-dev)
+BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config liburing-dev libcap-dev
+    libjansson-dev)
 TEST_PACKAGES=(libcriterion-dev python3 python3-pytest python3-pytest-xdist g++ binutils libevent-dev
     clang clang-format libcap2-bin util-linux procps)

@@ -28,10 +28,11 @@ FLOORS = {
     'base': set(),
     'core': {'base'},
     'sys': {'base'},
+    'wire': {'base'},
     'loop': {'sys', 'base'},
     'run': {'core', 'loop', 'sys', 'base'},
     'api': {'run', 'core', 'loop', 'sys', 'base'},
-    'bin': {'api', 'run', 'core', 'loop', 'sys', 'base'},
+    'bin': {'api', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
 }
 
 # A header that is private to its folder.
