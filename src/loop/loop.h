@@ -108,6 +108,11 @@ struct loop_timer {
 
 /* Makes room for `count` timers armed at once. -ENOMEM leaves everything as it was. */
 int loop_timer_reserve(struct loop *loop, uint32_t count);
+
+/* Makes room for `count` more, besides all those that loop_timer_reserve() is about: for a part
+ * that does not know how many timers the others on the loop have. For as long as the loop lives. */
+int loop_timer_reserve_more(struct loop *loop, uint32_t count);
+
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, nsec_t when);
 
 static inline bool loop_timer_is_armed(const struct loop_timer *timer) {

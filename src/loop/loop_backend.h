@@ -63,6 +63,7 @@ struct loop_timers {
     struct loop_timer_entry *heap;
     uint32_t count;
     uint32_t capacity;
+    uint32_t extra; /* of the capacity: what loop_timer_reserve() does not know of */
     int fd;
     bool running; /* callbacks are being called, for what was due at `now` */
     nsec_t now;   /* the clock when it was last read for a turn */

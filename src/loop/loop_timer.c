@@ -96,20 +96,31 @@ static void heap_remove(struct loop_timers *timers, struct loop_timer *timer) {
         heap_settle(timers, place, last);
 }
 
-int loop_timer_reserve(struct loop *loop, uint32_t count) {
-    struct loop_timers *timers = &loop->timers;
+static int heap_grow(struct loop_timers *timers, uint32_t capacity) {
     struct loop_timer_entry *heap;
 
-    if (count <= timers->capacity)
+    if (capacity <= timers->capacity)
         return 0;
 
-    heap = reallocarray(timers->heap, count, sizeof(*heap));
+    heap = reallocarray(timers->heap, capacity, sizeof(*heap));
     if (!heap)
         return -ENOMEM;
 
     timers->heap = heap;
-    timers->capacity = count;
+    timers->capacity = capacity;
     return 0;
+}
+
+int loop_timer_reserve(struct loop *loop, uint32_t count) {
+    return heap_grow(&loop->timers, count + loop->timers.extra);
+}
+
+int loop_timer_reserve_more(struct loop *loop, uint32_t count) {
+    int r = heap_grow(&loop->timers, loop->timers.capacity + count);
+
+    if (r == 0)
+        loop->timers.extra += count;
+    return r;
 }
 
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, nsec_t when) {

@@ -287,6 +287,23 @@ Test(timer, reserve_keeps_what_is_armed)
     loop_free(loop);
 }
 
+/* Room that one part has asked for is not taken away by another that counts its own. */
+Test(timer, reserves_of_several_parts_add_up)
+{
+    struct loop *loop = fixture_loop();
+    struct notes notes = {0};
+    struct loop_timer timers[] = {
+        note_timer(&notes, 1), note_timer(&notes, 2), note_timer(&notes, 3)};
+
+    cr_assert_eq(loop_timer_reserve_more(loop, 1), 0);
+    cr_assert_eq(loop_timer_reserve(loop, 1), 0);
+    cr_assert_eq(loop_timer_reserve(loop, 2), 0);
+    for (unsigned i = 0; i < ELEMENTS(timers); i++)
+        loop_timer_set(loop, &timers[i], 1 + i);
+    cr_assert_eq(loop_turn(loop, true), 3);
+    loop_free(loop);
+}
+
 Test(timer, far_future_is_not_now)
 {
     struct loop *loop = fixture_loop();
