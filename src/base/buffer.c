@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 void buffer_add(struct buffer *buffer, const char *bytes, size_t length) {
     size_t room = buffer->size - buffer->length - 1;
 
@@ -52,51 +54,22 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...) {
     buffer->length += (size_t)n;
 }
 
-/* Length of the UTF-8 sequence (RFC 3629) at `s`, or 0 where there is none. */
-static size_t utf8_length(const unsigned char *s) {
-    static const struct {
-        unsigned char low, high, second_low, second_high, length;
-    } forms[] = {
-        {0xc2, 0xdf, 0x80, 0xbf, 2},
-        {0xe0, 0xe0, 0xa0, 0xbf, 3},
-        {0xe1, 0xec, 0x80, 0xbf, 3},
-        {0xed, 0xed, 0x80, 0x9f, 3},
-        {0xee, 0xef, 0x80, 0xbf, 3},
-        {0xf0, 0xf0, 0x90, 0xbf, 4},
-        {0xf1, 0xf3, 0x80, 0xbf, 4},
-        {0xf4, 0xf4, 0x80, 0x8f, 4},
-    };
-
-    if (s[0] < 0x80)
-        return 1;
-    for (size_t i = 0; i < ELEMENTS(forms); i++) {
-        if (s[0] < forms[i].low || s[0] > forms[i].high)
-            continue;
-        if (s[1] < forms[i].second_low || s[1] > forms[i].second_high)
-            return 0;
-        for (size_t k = 2; k < forms[i].length; k++)
-            if (s[k] < 0x80 || s[k] > 0xbf)
-                return 0;
-        return forms[i].length;
-    }
-    return 0;
-}
-
 static void add_json_string(struct buffer *buffer, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
+    const char *s = text;
 
     buffer_add(buffer, "\"", 1);
     while (*s != '\0') {
+        unsigned char c = (unsigned char)*s;
         size_t length = utf8_length(s);
 
         if (length == 0)
             buffer_add_text(buffer, "\\ufffd");
         else if (*s == '"' || *s == '\\')
             buffer_add_format(buffer, "\\%c", *s);
-        else if (*s < 0x20 || *s == 0x7f)
-            buffer_add_format(buffer, "\\u%04x", *s);
+        else if (c < 0x20 || c == 0x7f)
+            buffer_add_format(buffer, "\\u%04x", c);
         else
-            buffer_add(buffer, (const char *)s, length);
+            buffer_add(buffer, s, length);
         s += MAX(length, (size_t)1);
     }
     buffer_add(buffer, "\"", 1);
