@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -281,4 +282,20 @@ unsigned text_distance(const char *a, const char *b) {
 
 int text_is_near(unsigned distance, const char *word) {
     return distance <= MAX(1U, (unsigned)strlen(word) / 3);
+}
+
+const char *text_nearest(const char *word, const char *const *words, size_t n_words) {
+    const char *best = NULL;
+    unsigned best_distance = UINT_MAX;
+
+    for (size_t i = 0; i < n_words; i++) {
+        bool is_prefix = strncmp(word, words[i], strlen(word)) == 0;
+        unsigned distance = is_prefix ? 1 : text_distance(word, words[i]);
+
+        if (distance < best_distance && text_is_near(distance, word)) {
+            best = words[i];
+            best_distance = distance;
+        }
+    }
+    return best;
 }

@@ -51,3 +51,6 @@ unsigned text_distance(const char *a, const char *b);
 
 /* True when `candidate` is near enough to `word` to be suggested for it. */
 int text_is_near(unsigned distance, const char *word);
+
+/* The one of `words` that `word` may have been meant to be, or is the beginning of; NULL: none. */
+const char *text_nearest(const char *word, const char *const *words, size_t n_words);

@@ -32,25 +32,9 @@ static struct found find_letter(const struct option_table *tables, size_t n_tabl
     return (struct found){0};
 }
 
-static const char *nearest_of(const char *word, const char *const *words, size_t n_words) {
-    const char *best = NULL;
-    unsigned best_distance = UINT_MAX;
-
-    for (size_t i = 0; i < n_words; i++) {
-        bool is_prefix = strncmp(word, words[i], strlen(word)) == 0;
-        unsigned distance = is_prefix ? 1 : text_distance(word, words[i]);
-
-        if (distance < best_distance && text_is_near(distance, word)) {
-            best = words[i];
-            best_distance = distance;
-        }
-    }
-    return best;
-}
-
 void options_tell_unknown(const char *command, const char *thing, const char *word,
     const char *const *words, size_t n_words, const char *help) {
-    const char *nearest = nearest_of(word, words, n_words);
+    const char *nearest = text_nearest(word, words, n_words);
 
     if (nearest)
         fprintf(stderr, "%s: unknown %s '%s'; did you mean '%s'?\n", command, thing, word, nearest);
@@ -66,7 +50,7 @@ static const char *nearest_option(
     for (size_t t = 0; t < n_tables; t++)
         for (size_t i = 0; i < tables[t].n_rows && count < ELEMENTS(names); i++)
             names[count++] = tables[t].rows[i].name;
-    return nearest_of(name, names, count);
+    return text_nearest(name, names, count);
 }
 
 static int unknown_option(const char *command, const struct option_table *tables, size_t n_tables,

@@ -259,3 +259,14 @@ Test(text, distance_is_symmetric_and_bounded)
         cr_assert_eq(distance == 0, strcmp(words[0], words[1]) == 0);
     }
 }
+
+Test(text, nearest)
+{
+    static const char *const words[] = {"start", "stop", "status", "restart"};
+
+    cr_expect_str_eq(text_nearest("strat", words, ELEMENTS(words)), "start");
+    cr_expect_str_eq(text_nearest("stat", words, ELEMENTS(words)), "start");
+    cr_expect_str_eq(text_nearest("statu", words, ELEMENTS(words)), "status");
+    cr_expect_null(text_nearest("quux", words, ELEMENTS(words)));
+    cr_expect_null(text_nearest("start", words, 0));
+}
