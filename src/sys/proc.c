@@ -30,26 +30,36 @@ static ssize_t read_again(int fd, char *text, size_t size) {
     return n;
 }
 
-int proc_stat(pid_t pid, struct proc_stat *ret_stat) {
-    char text[512];
+/* The fields of stat after the name, which is in parentheses and may hold anything, those too. */
+static int read_stat(pid_t pid, char text[512], char **ret_name, char **ret_fields) {
     int fd = open_file(pid, "stat");
 
     if (fd < 0)
         return fd == -ENOENT ? -ESRCH : fd;
-    ssize_t n = read_again(fd, text, sizeof(text) - 1);
+    ssize_t n = read_again(fd, text, 511);
     close(fd);
     if (n <= 0)
         return -ESRCH;
     text[n] = '\0';
 
-    /* The name is in parentheses and may hold anything, parentheses too. */
     char *open_mark = strchr(text, '('), *close_mark = strrchr(text, ')');
     if (!open_mark || !close_mark)
         return -ESRCH;
     *close_mark = '\0';
-    snprintf(ret_stat->name, sizeof(ret_stat->name), "%s", open_mark + 1);
-    if (sscanf(close_mark + 1, " %c %d %d %d", &ret_stat->state, &ret_stat->parent,
-            &ret_stat->group, &ret_stat->session) != 4)
+    *ret_name = open_mark + 1;
+    *ret_fields = close_mark + 1;
+    return 0;
+}
+
+int proc_stat(pid_t pid, struct proc_stat *ret_stat) {
+    char text[512], *name, *fields;
+    int r = read_stat(pid, text, &name, &fields);
+
+    if (r < 0)
+        return r;
+    snprintf(ret_stat->name, sizeof(ret_stat->name), "%s", name);
+    if (sscanf(fields, " %c %d %d %d", &ret_stat->state, &ret_stat->parent, &ret_stat->group,
+            &ret_stat->session) != 4)
         return -ESRCH;
     return 0;
 }
@@ -68,6 +78,26 @@ int proc_memory(pid_t pid, struct proc_memory *ret_memory) {
         return -ESRCH;
     ret_memory->resident *= page;
     ret_memory->shared *= page;
+    return 0;
+}
+
+int proc_usage(pid_t pid, struct proc_usage *ret_usage) {
+    char text[512], *name, *fields;
+    unsigned long long user, system;
+    long long user_of_children, system_of_children, pages;
+    int r = read_stat(pid, text, &name, &fields);
+
+    if (r < 0)
+        return r;
+    if (sscanf(fields,
+            " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld"
+            " %*d %*d %*d %*d %*u %*u %lld",
+            &ret_usage->parent, &user, &system, &user_of_children, &system_of_children,
+            &pages) != 6)
+        return -ESRCH;
+    ret_usage->cpu = (user + system + (nsec_t)user_of_children + (nsec_t)system_of_children) *
+                     (NSEC_PER_SEC / (nsec_t)sysconf(_SC_CLK_TCK));
+    ret_usage->memory = (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
     return 0;
 }
 

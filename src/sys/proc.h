@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/nsec.h"
+
 struct proc_stat {
     char name[16];
     char state; /* R, S, D, Z, … */
@@ -27,6 +29,15 @@ struct proc_memory {
 
 /* Errors as proc_stat(). A process that has ended has none. */
 int proc_memory(pid_t pid, struct proc_memory *ret_memory);
+
+/* What a process has used: a read of one small file. */
+struct proc_usage {
+    pid_t parent;
+    nsec_t cpu;      /* user and system, with that of the children it has waited for */
+    uint64_t memory; /* resident bytes; what is shared counts in each */
+};
+
+int proc_usage(pid_t pid, struct proc_usage *ret_usage);
 
 /* Processes, in memory that grows; {0} is an empty one. */
 struct proc_list {
