@@ -255,6 +255,22 @@ const char *text_format_duration(nsec_t duration, char buffer[32]) {
     return buffer;
 }
 
+const char *text_format_size(uint64_t bytes, char buffer[32]) {
+    static const char suffixes[] = "BKMGTPE";
+    uint64_t tenths = bytes, whole = bytes;
+    size_t i = 0;
+
+    for (; whole >= 1000; i++) {
+        tenths = whole > UINT64_MAX / 10 ? whole / 1024 * 10 : whole * 10 / 1024;
+        whole = tenths / 10;
+    }
+    if (i == 0 || whole >= 100)
+        snprintf(buffer, 32, "%u%c", (unsigned)whole, suffixes[i]);
+    else
+        snprintf(buffer, 32, "%u.%u%c", (unsigned)whole, (unsigned)(tenths % 10), suffixes[i]);
+    return buffer;
+}
+
 unsigned text_distance(const char *a, const char *b) {
     unsigned char rows[3][DISTANCE_MAX_WORD + 1];
     size_t n = strlen(a), m = strlen(b);

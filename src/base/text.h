@@ -43,6 +43,9 @@ int text_next_item(const char **cursor, char *item, size_t size);
 /* Writes a duration for people ("1.5s", "200ms", "2min 3s") and returns `buffer`. */
 const char *text_format_duration(nsec_t duration, char buffer[32]);
 
+/* Writes a size for people ("512B", "81.2M") and returns `buffer`. */
+const char *text_format_size(uint64_t bytes, char buffer[32]);
+
 /*
  * How many single edits (insert, delete, replace, swap neighbours) lead from a to b: the optimal
  * string alignment distance. Words longer than 63 characters count as far apart.

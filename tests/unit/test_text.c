@@ -270,3 +270,26 @@ Test(text, nearest)
     cr_expect_null(text_nearest("quux", words, ELEMENTS(words)));
     cr_expect_null(text_nearest("start", words, 0));
 }
+
+Test(text, formats_sizes)
+{
+    static const struct {
+        uint64_t bytes;
+        const char *text;
+    } sizes[] = {
+        {0, "0B"},
+        {999, "999B"},
+        {1000, "0.9K"},
+        {1024, "1.0K"},
+        {1536, "1.5K"},
+        {102400, "100K"},
+        {1048575, "0.9M"},
+        {85143347, "81.1M"},
+        {UINT64_C(3) << 30, "3.0G"},
+        {UINT64_MAX, "15.9E"},
+    };
+    char buffer[32];
+
+    for (size_t i = 0; i < ELEMENTS(sizes); i++)
+        cr_expect_str_eq(text_format_size(sizes[i].bytes, buffer), sizes[i].text, "%s", buffer);
+}
