@@ -63,7 +63,6 @@ static const struct option_row rows[] = {
 
 static const struct help daemonize_help = {
     .name = "daemonize",
-    .brief = "detach one program from the terminal, done right",
     .synopsis = (const char *const[]){"daemonize [OPTION…] [--] COMMAND [ARGUMENT…]", NULL},
     .text =
         "Detaches COMMAND: a session without a terminal, directory /, umask 022, standard streams "

@@ -189,7 +189,6 @@ static int act(const struct verb *verb, struct pidfile_command *c) {
 
 static const struct help pidfile_help = {
     .name = "pidfile",
-    .brief = "ask for, signal or stop the daemon that holds a pidfile",
     .synopsis = (const char *const[]){"pidfile status|stop|restart [OPTION…] FILE",
         "pidfile signal [OPTION…] FILE SIGNAL", NULL},
     .text =

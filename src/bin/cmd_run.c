@@ -180,7 +180,6 @@ static struct run run_defaults(void) {
 
 static const struct help run_help = {
     .name = "run",
-    .brief = "keep a pool of workers running",
     .synopsis = (const char *const[]){"run [OPTION…] [--] COMMAND [ARGUMENT…]", NULL},
     .text = "Keeps N workers running COMMAND, restarts those that fail, and stops them together.",
     .sections =

@@ -11,6 +11,28 @@ enum status {
     STATUS_INTERNAL = 125,
 };
 
+/* What a command is for, in half a sentence. */
+const char *command_brief(const char *name);
+
 int command_run(int argc, char **argv);
 int command_daemonize(int argc, char **argv);
 int command_pidfile(int argc, char **argv);
+
+/* Those that ask a running supervisor. */
+#define CLIENT_COMMANDS(X)                                                                         \
+    X(status)                                                                                      \
+    X(start)                                                                                       \
+    X(stop)                                                                                        \
+    X(restart)                                                                                     \
+    X(reload)                                                                                      \
+    X(reset)                                                                                       \
+    X(scale)                                                                                       \
+    X(signal)                                                                                      \
+    X(wait)                                                                                        \
+    X(events)                                                                                      \
+    X(top)                                                                                         \
+    X(shutdown)
+
+#define X(name) int command_##name(int argc, char **argv);
+CLIENT_COMMANDS(X)
+#undef X

@@ -40,7 +40,6 @@ struct help_section {
 
 struct help {
     const char *name;                    /* "run"; "" is brood itself */
-    const char *brief;                   /* half a sentence, lower case */
     const char *const *synopsis;         /* the words after "brood"; ends with NULL */
     const char *text;                    /* what it does */
     const struct help_section *sections; /* after the options; ends with a NULL heading */

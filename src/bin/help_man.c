@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bin/commands.h"
+
 /* What roff would take for its own, escaped; a line never begins with a control character. */
 static void put_escaped(const char *text, size_t length) {
     for (size_t i = 0; i < length; i++) {
@@ -111,7 +113,7 @@ void help_print_man(const struct help *help, const struct option_table *tables, 
     char name[64];
 
     snprintf(name, sizeof(name), "brood%s%s", *help->name != '\0' ? "-" : "", help->name);
-    man_begin(name, "1", help->brief);
+    man_begin(name, "1", command_brief(help->name));
     print_synopsis(help->synopsis);
     man_section("Description");
     man_text(help->text);

@@ -18,16 +18,40 @@ static const char about[] =
 static int command_help(int argc, char **argv);
 static int command_version(int argc, char **argv);
 
+/* How `brood help` groups them. */
+enum group { GROUP_RUN, GROUP_CONTROL, GROUP_CONFIGURATION, GROUP_HELP, GROUP_MAX };
+
+static const char *const groups[GROUP_MAX] = {
+    [GROUP_RUN] = "Running things",
+    [GROUP_CONTROL] = "Looking at them and changing them",
+    [GROUP_CONFIGURATION] = "Configuration",
+    [GROUP_HELP] = "Help",
+};
+
 static const struct command {
     const char *name;
+    enum group group;
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
-    {"run", command_run, "keep a pool of workers running"},
-    {"daemonize", command_daemonize, "detach one program from the terminal, done right"},
-    {"pidfile", command_pidfile, "ask for, signal or stop the daemon that holds a pidfile"},
-    {"help", command_help, "this text, or 'brood help COMMAND'"},
-    {"version", command_version, "the version"},
+    {"run", GROUP_RUN, command_run, "keep a pool of workers running"},
+    {"daemonize", GROUP_RUN, command_daemonize, "detach one program from the terminal, done right"},
+    {"pidfile", GROUP_RUN, command_pidfile,
+        "ask for, signal or stop the daemon that holds a pidfile"},
+    {"status", GROUP_CONTROL, command_status, "what runs: pools, workers, what they use"},
+    {"top", GROUP_CONTROL, command_top, "the same, live"},
+    {"events", GROUP_CONTROL, command_events, "what has happened and happens, as JSON"},
+    {"start", GROUP_CONTROL, command_start, "start pools or workers"},
+    {"stop", GROUP_CONTROL, command_stop, "stop them, with all that they have started"},
+    {"restart", GROUP_CONTROL, command_restart, "restart them, --rolling without a gap"},
+    {"reload", GROUP_CONTROL, command_reload, "apply a changed configuration, or reload workers"},
+    {"reset", GROUP_CONTROL, command_reset, "forget that they have failed"},
+    {"scale", GROUP_CONTROL, command_scale, "more or fewer workers"},
+    {"signal", GROUP_CONTROL, command_signal, "send them a signal"},
+    {"wait", GROUP_CONTROL, command_wait, "wait until they are ready, stopped or failed"},
+    {"shutdown", GROUP_CONTROL, command_shutdown, "stop all pools and the supervisor"},
+    {"help", GROUP_HELP, command_help, "this text, or 'brood help COMMAND'"},
+    {"version", GROUP_HELP, command_version, "the version"},
 };
 
 static const struct command *find_command(const char *name) {
@@ -35,6 +59,12 @@ static const struct command *find_command(const char *name) {
         if (strcmp(commands[i].name, name) == 0)
             return &commands[i];
     return NULL;
+}
+
+const char *command_brief(const char *name) {
+    const struct command *command = find_command(name);
+
+    return command ? command->help : "";
 }
 
 static int unknown_command(const char *name) {
@@ -46,10 +76,24 @@ static int unknown_command(const char *name) {
     return STATUS_USAGE;
 }
 
-static void print_commands(void) {
-    printf("usage: brood COMMAND [OPTION…]\n\n%s\n\nCommands:\n", about);
-    for (size_t i = 0; i < ELEMENTS(commands); i++)
+/* Nothing for a group without commands. */
+static void print_group(enum group group) {
+    const char *heading = groups[group];
+
+    for (size_t i = 0; i < ELEMENTS(commands); i++) {
+        if (commands[i].group != group)
+            continue;
+        if (heading)
+            printf("\n%s:\n", heading);
+        heading = NULL;
         printf("  %-12s%s\n", commands[i].name, commands[i].help);
+    }
+}
+
+static void print_commands(void) {
+    printf("usage: brood COMMAND [OPTION…]\n\n%s\n", about);
+    for (enum group group = 0; group < GROUP_MAX; group++)
+        print_group(group);
     printf("\n'brood COMMAND --help' says more. To begin with:\n"
            "  brood run -n 4 -- ./worker\n");
 }

@@ -31,8 +31,9 @@ FLOORS = {
     'wire': {'base'},
     'loop': {'sys', 'base'},
     'run': {'core', 'loop', 'sys', 'base'},
+    'ctl': {'wire', 'core', 'sys', 'base'},
     'api': {'run', 'core', 'loop', 'sys', 'base'},
-    'bin': {'api', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
+    'bin': {'api', 'ctl', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
 }
 
 # A header that is private to its folder.

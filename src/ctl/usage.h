@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * What trees of processes have used, measured by whoever looks, so that the supervisor pays nothing
+ * for it. Memory is the sum of what each process has resident: what they share counts more than
+ * once, but it can be had with a read of one file each.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/nsec.h"
+
+struct usage {
+    nsec_t cpu;      /* of those that live, and those that they have waited for */
+    uint64_t memory; /* resident bytes */
+    unsigned processes;
+};
+
+/*
+ * Of each root and all below it, up to another root; none for a root of 0 or one that is gone. One
+ * look at /proc serves all.
+ */
+void usage_of_trees(const pid_t *roots, size_t n_roots, struct usage *ret_usages);
