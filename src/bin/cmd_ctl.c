@@ -10,7 +10,7 @@
 #include "base/macro.h"
 #include "bin/commands.h"
 #include "bin/help.h"
-#include "bin/readers.h"
+#include "conf/readers.h"
 #include "ctl/ctl.h"
 
 #define AT(member) offsetof(struct ctl_call, member)

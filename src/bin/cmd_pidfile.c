@@ -14,7 +14,7 @@
 #include "bin/help.h"
 #include "bin/options.h"
 #include "bin/pidfile_restart.h"
-#include "bin/readers.h"
+#include "conf/readers.h"
 #include "loop/loop.h"
 #include "run/pidfile.h"
 #include "sys/process.h"

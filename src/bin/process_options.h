@@ -4,7 +4,7 @@
 /* The options that say how a process is started: the same for `brood run` and `brood daemonize`. */
 
 #include "bin/options.h"
-#include "bin/readers.h"
+#include "conf/readers.h"
 #include "run/plan.h"
 
 struct process_options {

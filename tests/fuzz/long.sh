@@ -13,7 +13,7 @@ mkdir -p "$work/$name"
 clang -std=gnu17 -D_GNU_SOURCE -O1 -g -fsanitize=fuzzer,address,undefined \
     -fno-sanitize-recover=undefined -Wno-gnu-statement-expression -iquote "$src" \
     "$here/fuzz_$name.c" "$src"/base/*.c "$src"/core/*.c "$src"/run/plan*.c \
-    "$src"/sys/*.c "$src"/bin/options.c "$src"/bin/process_options.c "$src"/bin/readers.c \
+    "$src"/sys/*.c "$src"/bin/options.c "$src"/bin/process_options.c "$src"/conf/*.c \
     -lcap -o "$work/fuzz-$name"
 
 # What it finds new goes to the working folder; the corpus in the tree is only read.

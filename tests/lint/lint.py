@@ -33,7 +33,8 @@ FLOORS = {
     'run': {'core', 'loop', 'sys', 'base'},
     'ctl': {'wire', 'core', 'sys', 'base'},
     'api': {'run', 'core', 'loop', 'sys', 'base'},
-    'bin': {'api', 'ctl', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
+    'conf': {'run', 'core', 'sys', 'base'},
+    'bin': {'api', 'ctl', 'conf', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
 }
 
 # A header that is private to its folder.

@@ -9,7 +9,7 @@
 
 #include "base/macro.h"
 #include "base/nsec.h"
-#include "bin/readers.h"
+#include "conf/readers.h"
 
 Test(readers, words_are_collected_and_not_empty)
 {

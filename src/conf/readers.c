@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bin/readers.h"
+#include "conf/readers.h"
 
 #include <errno.h>
 #include <signal.h>
