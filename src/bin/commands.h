@@ -8,6 +8,7 @@ enum status {
     STATUS_OK = 0,
     STATUS_UNCLEAN = 1,
     STATUS_USAGE = 2,
+    STATUS_NO_SUCH_POOL = 4,
     STATUS_INTERNAL = 125,
 };
 
@@ -17,6 +18,8 @@ const char *command_brief(const char *name);
 int command_run(int argc, char **argv);
 int command_daemonize(int argc, char **argv);
 int command_pidfile(int argc, char **argv);
+int command_check(int argc, char **argv);
+int command_config(int argc, char **argv);
 
 /* Those that ask a running supervisor. */
 #define CLIENT_COMMANDS(X)                                                                         \

@@ -50,6 +50,9 @@ static const struct command {
     {"signal", GROUP_CONTROL, command_signal, "send them a signal"},
     {"wait", GROUP_CONTROL, command_wait, "wait until they are ready, stopped or failed"},
     {"shutdown", GROUP_CONTROL, command_shutdown, "stop all pools and the supervisor"},
+    {"check", GROUP_CONFIGURATION, command_check,
+        "look through a configuration without starting anything"},
+    {"config", GROUP_CONFIGURATION, command_config, "show what a configuration comes to"},
     {"help", GROUP_HELP, command_help, "this text, or 'brood help COMMAND'"},
     {"version", GROUP_HELP, command_version, "the version"},
 };

@@ -47,6 +47,7 @@ struct conf_command {
     bool tolerated;          /* "-": a failure of it is ignored */
     bool literal;            /* ":": $VARIABLES are left as they are */
     bool privileged;         /* "+": without User=, Group= and what else takes rights away */
+    bool unswitched;         /* "!": without User= and Group=, with the rest */
     struct conf_origin origin;
 };
 
@@ -127,7 +128,8 @@ struct conf_cgroup {
 
 /* Directories that brood makes before the first start, owned by User=. */
 struct conf_directories {
-    struct word_list names; /* relative */
+    struct word_list names; /* relative to: */
+    const char *base;       /* "/run", "/var/lib", …; those of the user where we are not root */
     mode_t mode;
 };
 
@@ -152,6 +154,7 @@ struct conf_pool {
     const char *instance; /* "blue"; NULL where it is no instance of a template */
     struct conf_origin origin;
     bool is_service; /* from a .service file: with systemd's defaults */
+    const char *description;
 
     uint32_t workers;
     uint32_t surge;
@@ -185,7 +188,6 @@ struct conf_pool {
     bool on_demand; /* start with the first connection */
     struct conf_cgroup cgroup;
     struct conf_directories directories[CONF_DIRECTORY_MAX];
-    uint64_t environment_digest; /* of what the environment files hold */
 
     /* What was set, in order, without what a later one has replaced. */
     const struct conf_setting *settings;
@@ -198,8 +200,7 @@ struct conf_brood {
     const char *change_group; /* may ask and change */
     const char *slice;        /* root of our cgroups; NULL: found out */
     bool strict;
-    bool exit_when_done; /* exit when every pool has ended by itself */
-    bool has_notify_socket;
+    bool exit_when_done;       /* exit when every pool has ended by itself */
     const char *notify_socket; /* directory of the workers' notify sockets; NULL: abstract ones */
     const struct conf_setting *settings;
     size_t n_settings;
@@ -230,6 +231,12 @@ const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name
  * Refers to the pool.
  */
 struct plan_spec conf_pool_plan(const struct conf_pool *pool, const struct conf_command *command);
+
+/*
+ * Looks for what would fail at the start: users, groups, capabilities and programs that are not
+ * there. Adds to the messages. -ENOMEM.
+ */
+int conf_check(const struct conf *conf, struct conf_messages *messages);
 
 /* What lies between two definitions of a pool; several at once. 0: nothing. */
 enum conf_change {

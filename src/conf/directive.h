@@ -44,7 +44,7 @@ struct conf_directive {
     const char *expects;          /* "a duration such as 10s", for errors */
     const char *fallback;         /* the default as text; NULL: unset */
     const char *service_fallback; /* the default in a .service file; NULL: the same */
-    const char *help;             /* 1 to 3 lines */
+    const char *help;             /* sentences, without line breaks */
 
     /* The reader takes the text to the field: one of both. */
     int (*read)(const char *text, void *field);
@@ -55,8 +55,11 @@ struct conf_directive {
 /* Row after row, group by group; NULL after the last one. */
 const struct conf_directive *conf_directive_at(size_t index);
 
-/* NULL: there is none of this name. */
-const struct conf_directive *conf_directive_find(const char *name);
+/* The row of a name, in [Brood] or in a pool; NULL: there is none. */
+const struct conf_directive *conf_directive_find(const char *name, bool brood);
+
+/* The default as text; NULL: unset. */
+const char *conf_directive_default(const struct conf_directive *directive, bool is_service);
 
 /* The nearest name, or NULL. */
 const char *conf_directive_nearest(const char *name);

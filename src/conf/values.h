@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Readers for the fields of directives: one a type. -EINVAL: not what the row expects. */
+
+#include "conf/internal.h"
+
+int value_bool(const char *text, void *field);       /* bool */
+int value_count(const char *text, void *field);      /* uint32_t */
+int value_workers(const char *text, void *field);    /* uint32_t, "auto": the usable CPUs */
+int value_restarts(const char *text, void *field);   /* uint64_t, "infinity" */
+int value_timeout(const char *text, void *field);    /* nsec_t; 0 is none, as systemd has it */
+int value_given_time(const char *text, void *field); /* struct given_time */
+int value_permille(const char *text, void *field);   /* unsigned, to 1000 */
+int value_mode(const char *text, void *field);       /* mode_t */
+int value_signal(const char *text, void *field);     /* int */
+int value_exits(const char *text, void *field);      /* struct exit_set: adds */
+int value_bytes(const char *text, void *field);      /* uint64_t, "infinity", percent of memory */
+int value_tasks(const char *text, void *field);      /* uint64_t, "infinity" */
+int value_weight(const char *text, void *field);     /* uint32_t, 1 to 10000 */
+int value_quota(const char *text, void *field);      /* uint64_t, thousandths of a CPU */
+int value_notify_socket(const char *text, void *field); /* const char *; "abstract": NULL */
+int value_descriptor(const char *text, void *field);    /* int, from 3 */
+
+/* Words out of lists in the headers. */
+int value_restart_mode(const char *text, void *field);
+int value_limit_action(const char *text, void *field);
+int value_kill_mode(const char *text, void *field);
+int value_notify_access(const char *text, void *field);
+int value_type(struct conf_reader *reader, const char *text, void *field);
+
+/* These write into a struct plan_spec. */
+int value_umask(const char *text, void *field);
+int value_nice(const char *text, void *field);
+int value_oom_score(const char *text, void *field);
+int value_cpus(struct conf_reader *reader, const char *text, void *field);
+int value_limit(struct conf_reader *reader, const char *text, void *field);
+int value_directory(struct conf_reader *reader, const char *text, void *field);
+int value_input(struct conf_reader *reader, const char *text, void *field);  /* struct stdio_spec */
+int value_output(struct conf_reader *reader, const char *text, void *field); /* struct stdio_spec */
+
+int value_commands(struct conf_reader *reader, const char *text, void *field);
+int value_words(struct conf_reader *reader, const char *text, void *field); /* struct word_list */
+int value_assignments(struct conf_reader *reader, const char *text, void *field);
+int value_one(struct conf_reader *reader, const char *text, void *field); /* the same, whole */
+int value_directories(struct conf_reader *reader, const char *text, void *field);
+int value_delegate(struct conf_reader *reader, const char *text, void *field); /* bool */
+int value_listen(struct conf_reader *reader, const char *text, void *field);
+int value_bounding(struct conf_reader *reader, const char *text, void *field);
+int value_ambient(struct conf_reader *reader, const char *text, void *field);
+int value_pipe_signal(struct conf_reader *reader, const char *text, void *field);
