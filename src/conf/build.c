@@ -278,7 +278,7 @@ static int name_pool(struct build *build, const struct story *story, struct conf
     *pool = (struct conf_pool){
         .name = story->name,
         .prefix = arena_copy(build->arena, story->name, strcspn(story->name, "@")),
-        .instance = at && at[1] != '\0' ? at + 1 : NULL,
+        .instance = at ? at + 1 : NULL,
         .origin = first->origin,
         .is_service = (story->own && story->own->is_service) ||
                       (story->template && story->template->is_service),

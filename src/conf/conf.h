@@ -165,17 +165,6 @@ struct conf_pool {
     struct conf_commands pre, post, stop_post, reload;
 
     struct worker_rules rules;
-    struct conf_rules_to_be {
-        nsec_t start_timeout;
-        nsec_t runtime_max, runtime_extra;
-        nsec_t watchdog;
-        int watchdog_signal;
-        nsec_t recycle_after;
-        unsigned recycle_jitter_permille;
-        bool send_kill;
-        struct exit_set force;
-        nsec_t first_delay;
-    } later;
     enum conf_kill_mode kill_mode;
     int final_signal;
     uint64_t recycle_memory; /* bytes of the tree; 0: none */

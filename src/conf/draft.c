@@ -55,7 +55,7 @@ static int finish_backoff(struct conf_reader *reader, struct draft *draft) {
     rules->jitter_permille = draft->restart_jitter_permille;
     rules->reset = draft->restart_reset;
     if (draft->restart_delay.given) {
-        draft->pool.later.first_delay = rules->base = rules->max = delay;
+        rules->first = rules->base = rules->max = delay;
         rules->factor_permille = 1000;
     }
     if (!draft->restart_max_delay.given)
@@ -95,12 +95,13 @@ static int finish_rules(struct conf_reader *reader, struct draft *draft) {
     enum restart_mode mode = pool->rules.restart.mode;
 
     finish_success(draft);
-    if (draft->pool.start.tolerated)
-        memset(&pool->rules.restart.success, 0xff, sizeof(pool->rules.restart.success));
     if (pool->rules.start_limit.interval == 0)
         pool->rules.start_limit.burst = 0;
-    pool->later.start_timeout = start_timeout(draft);
-    if (pool->type == CONF_TYPE_ONESHOT && mode == RESTART_ALWAYS)
+    pool->rules.start_timeout = start_timeout(draft);
+    if (pool->rules.watchdog == NSEC_NEVER)
+        pool->rules.watchdog = 0;
+    pool->rules.oneshot = pool->type == CONF_TYPE_ONESHOT;
+    if (pool->rules.oneshot && (mode == RESTART_ALWAYS || mode == RESTART_ON_SUCCESS))
         return conf_complain(
             reader, "Type=oneshot with Restart=%s would never end", restart_mode_name(mode));
     return finish_backoff(reader, draft);
@@ -116,7 +117,7 @@ static int finish_readiness(struct conf_reader *reader, struct draft *draft) {
         pool->type = CONF_TYPE_NOTIFY;
     if (pool->notify_access == CONF_NOTIFY_NONE &&
         ((pool->type == CONF_TYPE_NOTIFY && pool->notify_descriptor == 0) ||
-            pool->later.watchdog > 0))
+            pool->rules.watchdog > 0))
         pool->notify_access = CONF_NOTIFY_MAIN;
     if (pool->on_demand && pool->listens.count == 0)
         return conf_complain(reader, "OnDemand=yes without a socket: give ListenStream=");
@@ -222,6 +223,8 @@ static int finish_start(struct conf_reader *reader, struct draft *draft) {
         pool->pre.list[pool->pre.count++] = draft->starts.list[i];
     }
     pool->start = draft->starts.list[count - 1];
+    if (pool->start.tolerated)
+        memset(&pool->rules.restart.success, 0xff, sizeof(pool->rules.restart.success));
     return 0;
 }
 
@@ -236,6 +239,15 @@ static int expand_all(
     return r;
 }
 
+/* A bit for each command that may fail. */
+static uint64_t tolerated(const struct conf_commands *commands) {
+    uint64_t set = 0;
+
+    for (size_t i = 0; i < commands->count; i++)
+        set |= (uint64_t)commands->list[i].tolerated << i;
+    return set;
+}
+
 static int finish_commands(struct conf_reader *reader, struct draft *draft) {
     struct conf_pool *pool = &draft->pool;
     struct conf_commands *const kinds[] = {
@@ -246,7 +258,16 @@ static int finish_commands(struct conf_reader *reader, struct draft *draft) {
         r = command_expand(reader, draft, &pool->start);
     for (size_t i = 0; i < ELEMENTS(kinds) && r == 0; i++)
         r = expand_all(reader, draft, kinds[i]);
-    return r;
+    if (r < 0)
+        return r;
+    pool->rules.n_pre = (uint32_t)pool->pre.count;
+    pool->rules.n_post = (uint32_t)pool->post.count;
+    pool->rules.n_stop_post = (uint32_t)pool->stop_post.count;
+    pool->rules.n_reload = (uint32_t)pool->reload.count;
+    pool->rules.pre_tolerated = tolerated(&pool->pre);
+    pool->rules.post_tolerated = tolerated(&pool->post);
+    pool->rules.reload_tolerated = tolerated(&pool->reload);
+    return 0;
 }
 
 int draft_finish(struct conf_reader *reader, struct draft *draft) {
@@ -263,6 +284,8 @@ int draft_finish(struct conf_reader *reader, struct draft *draft) {
         if (step < 0 && r != -ENOMEM)
             r = step;
     }
+    if (pool->recycle_memory == UINT64_MAX)
+        pool->recycle_memory = 0;
     pool->plan.pool = pool->name;
     pool->plan.n_workers = pool->workers;
     return r;

@@ -63,18 +63,18 @@ static const struct conf_directive rows[] = {
     {"WatchdogSec", CONF_GROUP_READINESS, 0, "TIME", EXPECTS_TIMEOUT, "0", NULL,
         "The worker has to say WATCHDOG=1 at least this often, or it is ended and judged as "
         "failed. It finds the time in $WATCHDOG_USEC. 0: no watchdog.",
-        PLAIN(read_duration, pool.later.watchdog)},
+        PLAIN(read_duration, pool.rules.watchdog)},
     {"WatchdogSignal", CONF_GROUP_READINESS, DIRECTIVE_RULES, "SIGNAL", EXPECTS_SIGNAL, "SIGABRT",
         NULL, "What a worker gets when its watchdog has expired; SIGKILL after TimeoutStopSec=.",
-        PLAIN(value_signal, pool.later.watchdog_signal)},
+        PLAIN(value_signal, pool.rules.watchdog_signal)},
     {"RuntimeMaxSec", CONF_GROUP_READINESS, DIRECTIVE_RULES, "TIME", EXPECTS_TIMEOUT, "infinity",
         NULL,
         "How long a worker may run; then it is stopped, and that counts as a failure. For a change "
         "without one, see RecycleAfterSec=.",
-        PLAIN(value_timeout, pool.later.runtime_max)},
+        PLAIN(value_timeout, pool.rules.runtime_max)},
     {"RuntimeRandomizedExtraSec", CONF_GROUP_READINESS, DIRECTIVE_RULES, "TIME", EXPECTS_TIME, "0",
         NULL, "A random part of this is added to RuntimeMaxSec=, for each process anew.",
-        PLAIN(read_duration, pool.later.runtime_extra)},
+        PLAIN(read_duration, pool.rules.runtime_extra)},
     {"FileDescriptorStoreMax", CONF_GROUP_READINESS, 0, "N", EXPECTS_COUNT, "0", NULL,
         "How many descriptors a worker may leave with brood (FDSTORE=1) to get them back after a "
         "restart.",

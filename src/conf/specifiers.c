@@ -144,6 +144,9 @@ static const char *pool_name(struct arena *arena, const struct conf_pool *pool, 
         return pool->is_service ? pool->prefix : pool->name;
     case 'P':
         return unescape(arena, pool->prefix);
+    case 'f':
+        return arena_format(
+            arena, "/%s", unescape(arena, pool->instance ? instance : pool->prefix));
     case 'j':
         return last_part(pool->prefix);
     case 'J':
