@@ -54,7 +54,7 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...) {
     buffer->length += (size_t)n;
 }
 
-static void add_json_string(struct buffer *buffer, const char *text) {
+void buffer_add_json_string(struct buffer *buffer, const char *text) {
     const char *s = text;
 
     buffer_add(buffer, "\"", 1);
@@ -78,13 +78,13 @@ static void add_json_string(struct buffer *buffer, const char *text) {
 void buffer_add_json_key(struct buffer *buffer, const char *key) {
     if (buffer->length > 0 && buffer->data[buffer->length - 1] != '{')
         buffer_add(buffer, ",", 1);
-    add_json_string(buffer, key);
+    buffer_add_json_string(buffer, key);
     buffer_add(buffer, ":", 1);
 }
 
 void buffer_add_json_text(struct buffer *buffer, const char *key, const char *value) {
     buffer_add_json_key(buffer, key);
-    add_json_string(buffer, value);
+    buffer_add_json_string(buffer, value);
 }
 
 void buffer_add_json_integer(struct buffer *buffer, const char *key, int64_t value) {

@@ -33,6 +33,8 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...) printf_li
  * JSON (RFC 8259): `"key":` with a comma before it unless it opens an object, then a value. Bytes
  * that are not UTF-8 become U+FFFD.
  */
+/* The value alone, for a list. */
+void buffer_add_json_string(struct buffer *buffer, const char *text);
 void buffer_add_json_key(struct buffer *buffer, const char *key);
 void buffer_add_json_text(struct buffer *buffer, const char *key, const char *value);
 void buffer_add_json_integer(struct buffer *buffer, const char *key, int64_t value);
