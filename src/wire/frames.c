@@ -42,23 +42,36 @@ int frames_add(struct frames *frames, const char *bytes, size_t length) {
     return frames->queue.failed ? -ENOMEM : 0;
 }
 
+/* The end of the first message that has not been handed out, or NULL; what was searched is noted.
+ */
+static const char *find_end(struct frames *frames) {
+    const char *text = queue_bytes(&frames->queue) + frames->taken;
+    size_t waiting = frames_waiting(frames);
+    const char *end = waiting > frames->scanned
+                          ? memchr(text + frames->scanned, '\0', waiting - frames->scanned)
+                          : NULL;
+
+    frames->scanned = end ? (size_t)(end - text) : waiting;
+    return end;
+}
+
+bool frames_ready(struct frames *frames) {
+    return find_end(frames) || frames->scanned > frames->max;
+}
+
 int frames_next(struct frames *frames, const char **ret_text, size_t *ret_length) {
     forget_taken(frames);
-    if (frames->queue.length == 0)
-        return 0;
 
-    const char *text = queue_bytes(&frames->queue);
-    const char *end = memchr(text + frames->scanned, '\0', frames->queue.length - frames->scanned);
-    size_t length = end ? (size_t)(end - text) : frames->queue.length;
+    const char *end = find_end(frames);
 
-    if (length > frames->max)
+    if (frames->scanned > frames->max)
         return -EMSGSIZE;
-    frames->scanned = end ? 0 : length;
     if (!end)
         return 0;
-    frames->taken = length + 1;
-    *ret_text = text;
-    *ret_length = length;
+    *ret_text = queue_bytes(&frames->queue);
+    *ret_length = frames->scanned;
+    frames->taken = frames->scanned + 1;
+    frames->scanned = 0;
     return 1;
 }
 

@@ -36,5 +36,8 @@ int frames_add(struct frames *frames, const char *bytes, size_t length);
  */
 int frames_next(struct frames *frames, const char **ret_text, size_t *ret_length);
 
+/* Whether frames_next() has something to say: a message, or that there is one too long. */
+bool frames_ready(struct frames *frames);
+
 /* Bytes that have come and are in no message handed out. */
 size_t frames_waiting(const struct frames *frames);

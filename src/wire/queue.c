@@ -31,14 +31,18 @@ static bool grow(struct queue *queue, size_t wanted) {
 }
 
 char *queue_room(struct queue *queue, size_t size) {
-    if (size > SIZE_MAX / 2 - queue->length)
+    if (size > SIZE_MAX / 4 - queue->length)
         goto fail;
-    if (queue->begin + queue->length + size > queue->capacity && queue->begin > 0) {
-        memmove(queue->data, queue->data + queue->begin, queue->length);
+    if (queue->begin + queue->length + size > queue->capacity) {
+        /* Where moving gains less than half of the room, it would soon have to be done again. */
+        size_t wanted = queue->begin > 0 ? 2 * (queue->length + size) : queue->length + size;
+
+        if (queue->begin > 0)
+            memmove(queue->data, queue->data + queue->begin, queue->length);
         queue->begin = 0;
+        if (wanted > queue->capacity && !grow(queue, wanted))
+            goto fail;
     }
-    if (queue->length + size > queue->capacity && !grow(queue, queue->length + size))
-        goto fail;
     return queue->data + queue->begin + queue->length;
 fail:
     queue->failed = true;
