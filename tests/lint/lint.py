@@ -32,9 +32,10 @@ FLOORS = {
     'loop': {'sys', 'base'},
     'run': {'core', 'loop', 'sys', 'base'},
     'ctl': {'wire', 'core', 'sys', 'base'},
-    'api': {'run', 'core', 'loop', 'sys', 'base'},
     'conf': {'run', 'core', 'sys', 'base'},
-    'bin': {'api', 'ctl', 'conf', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
+    'up': {'conf', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
+    'api': {'run', 'core', 'loop', 'sys', 'base'},
+    'bin': {'api', 'up', 'ctl', 'conf', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
 }
 
 # A header that is private to its folder.
