@@ -15,10 +15,10 @@
 #include "ctl/explain.h"
 
 /* A blocking connect() with an end: that of a full backlog is the time to send. */
-static int connect_to(const struct address *address, int *ret_fd) {
+static int connect_to(const struct endpoint *address, int *ret_fd) {
     struct timeval patience = {.tv_sec = CONNECTION_ANSWER / NSEC_PER_SEC};
     struct sockaddr_un name;
-    socklen_t length = address_fill(address, &name);
+    socklen_t length = endpoint_fill(address, &name);
     int r, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -41,7 +41,7 @@ static bool is_absent(int error) {
 
 /* "alice", or "user 1000"; of the socket, or of the first directory above it that can be seen. */
 static void owner_of(const char *path, char name[64]) {
-    char copy[sizeof(((struct address *)NULL)->path)];
+    char copy[sizeof(((struct endpoint *)NULL)->path)];
     struct stat seen;
 
     snprintf(copy, sizeof(copy), "%s", path);
@@ -65,7 +65,7 @@ static int tell_absent(const struct ctl_call *call, const char *path, bool tried
     ctl_say(call,
         "nothing listens on %s%s: no supervisor runs there; start one with 'brood up', or name its "
         "socket with --socket",
-        path, tried_system ? " or " ADDRESS_SYSTEM : "");
+        path, tried_system ? " or " ENDPOINT_SYSTEM : "");
     return CTL_ABSENT;
 }
 
@@ -93,8 +93,8 @@ static pid_t peer_of(int fd) {
 }
 
 int connection_open(const struct ctl_call *call, struct connection *ret_connection) {
-    struct address address;
-    int fd = -1, named = address_choose(call->socket, &address);
+    struct endpoint address;
+    int fd = -1, named = endpoint_choose(call->socket, &address);
 
     if (named < 0) {
         ctl_say(call,
@@ -102,11 +102,11 @@ int connection_open(const struct ctl_call *call, struct connection *ret_connecti
             sizeof(address.path) - 1);
         return CTL_USAGE;
     }
-    const struct address first = address;
+    const struct endpoint first = address;
     int r = connect_to(&address, &fd);
-    bool again = is_absent(r) && named == 0 && strcmp(address.path, ADDRESS_SYSTEM) != 0;
+    bool again = is_absent(r) && named == 0 && strcmp(address.path, ENDPOINT_SYSTEM) != 0;
     if (again) {
-        strcpy(address.path, ADDRESS_SYSTEM);
+        strcpy(address.path, ENDPOINT_SYSTEM);
         r = connect_to(&address, &fd);
     }
     if (is_absent(r))

@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "ctl/ctl.h"
-#include "wire/address.h"
+#include "wire/endpoint.h"
 #include "wire/frames.h"
 #include "wire/varlink.h"
 
@@ -18,7 +18,7 @@
 
 struct connection {
     const struct ctl_call *call;
-    struct address address;
+    struct endpoint address;
     int fd;
     pid_t peer; /* the supervisor, or 0 where that cannot be known */
     nsec_t deadline;

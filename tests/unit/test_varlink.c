@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/macro.h"
-#include "wire/address.h"
+#include "wire/endpoint.h"
 #include "wire/fields.h"
 #include "wire/interface.h"
 #include "wire/varlink.h"
@@ -309,15 +309,15 @@ Test(interface, says_which_part_of_a_name_is_unknown)
 }
 
 static const char *chosen(const char *option, int expected) {
-    static struct address address;
+    static struct endpoint address;
 
-    cr_assert_eq(address_choose(option, &address), expected);
+    cr_assert_eq(endpoint_choose(option, &address), expected);
     return address.path;
 }
 
 Test(address, is_chosen_in_order)
 {
-    char longest[sizeof(struct address)] = {};
+    char longest[sizeof(struct endpoint)] = {};
 
     unsetenv("BROOD_SOCKET");
     unsetenv("XDG_RUNTIME_DIR");
@@ -332,8 +332,8 @@ Test(address, is_chosen_in_order)
 
     memset(longest, 'x', sizeof(longest) - 1);
     cr_assert_str_eq(chosen(longest, 1), longest);
-    struct address address;
-    char too_long[sizeof(struct address) + 1] = {};
-    memset(too_long, 'x', sizeof(struct address));
-    cr_assert_eq(address_choose(too_long, &address), -ENAMETOOLONG);
+    struct endpoint address;
+    char too_long[sizeof(struct endpoint) + 1] = {};
+    memset(too_long, 'x', sizeof(struct endpoint));
+    cr_assert_eq(endpoint_choose(too_long, &address), -ENAMETOOLONG);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wire/address.h"
+#include "wire/endpoint.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int set(struct address *address, const char *directory, const char *name) {
+static int set(struct endpoint *address, const char *directory, const char *name) {
     int n = snprintf(address->path, sizeof(address->path), "%s%s", directory, name);
 
     return n >= 0 && (size_t)n < sizeof(address->path) ? 0 : -ENAMETOOLONG;
 }
 
-int address_choose(const char *option, struct address *ret_address) {
+int endpoint_choose(const char *option, struct endpoint *ret_address) {
     const char *variable = getenv("BROOD_SOCKET"), *runtime = getenv("XDG_RUNTIME_DIR");
     const char *named = option ? option : variable && *variable ? variable : NULL;
 
@@ -21,10 +21,10 @@ int address_choose(const char *option, struct address *ret_address) {
         return set(ret_address, named, "") < 0 ? -ENAMETOOLONG : 1;
     if (runtime && *runtime)
         return set(ret_address, runtime, "/brood/control.sock");
-    return set(ret_address, ADDRESS_SYSTEM, "");
+    return set(ret_address, ENDPOINT_SYSTEM, "");
 }
 
-socklen_t address_fill(const struct address *address, struct sockaddr_un *ret_address) {
+socklen_t endpoint_fill(const struct endpoint *address, struct sockaddr_un *ret_address) {
     size_t length = strlen(address->path);
 
     *ret_address = (struct sockaddr_un){.sun_family = AF_UNIX};
