@@ -23,6 +23,7 @@
 #include "base/nsec.h"
 #include "conf/message.h"
 #include "core/worker.h"
+#include "run/notify_socket.h"
 #include "run/plan.h"
 
 /* Where something was said; without a file it is the default. */
@@ -81,19 +82,6 @@ enum conf_type {
     CONF_TYPES(X)
 #undef X
         CONF_TYPE_MAX
-};
-
-#define CONF_NOTIFY_ACCESSES(X)                                                                    \
-    X(NONE, "none")                                                                                \
-    X(MAIN, "main")                                                                                \
-    X(EXEC, "exec")                                                                                \
-    X(ALL, "all")
-
-enum conf_notify_access {
-#define X(name, text) CONF_NOTIFY_##name,
-    CONF_NOTIFY_ACCESSES(X)
-#undef X
-        CONF_NOTIFY_MAX
 };
 
 enum conf_listen_kind { CONF_LISTEN_STREAM, CONF_LISTEN_DATAGRAM, CONF_LISTEN_SEQUENTIAL_PACKET };
@@ -169,7 +157,7 @@ struct conf_pool {
     int final_signal;
     uint64_t recycle_memory; /* bytes of the tree; 0: none */
 
-    enum conf_notify_access notify_access;
+    enum notify_access notify_access;
     int notify_descriptor; /* 0: none; else ready by a line there, as s6 has it */
     uint32_t descriptor_store_max;
 
@@ -184,7 +172,6 @@ struct conf_pool {
 };
 
 struct conf_brood {
-    const char *socket_group; /* owns the control socket; NULL: nobody but us */
     const char *read_group;   /* may ask */
     const char *change_group; /* may ask and change */
     const char *slice;        /* root of our cgroups; NULL: found out */

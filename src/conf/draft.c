@@ -115,10 +115,10 @@ static int finish_readiness(struct conf_reader *reader, struct draft *draft) {
             reader, "Type=oneshot has no readiness: NotifyDescriptor= is too much");
     if (pool->notify_descriptor > 0)
         pool->type = CONF_TYPE_NOTIFY;
-    if (pool->notify_access == CONF_NOTIFY_NONE &&
+    if (pool->notify_access == NOTIFY_NONE &&
         ((pool->type == CONF_TYPE_NOTIFY && pool->notify_descriptor == 0) ||
             pool->rules.watchdog > 0))
-        pool->notify_access = CONF_NOTIFY_MAIN;
+        pool->notify_access = NOTIFY_MAIN;
     if (pool->on_demand && pool->listens.count == 0)
         return conf_complain(reader, "OnDemand=yes without a socket: give ListenStream=");
     return 0;

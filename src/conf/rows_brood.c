@@ -5,9 +5,6 @@
 #include "conf/rows.h"
 
 static const struct conf_directive rows[] = {
-    {"SocketGroup", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_TEXT, "GROUP", "a group", NULL,
-        NULL, "The group that owns the control socket, with leave to connect.", .read = read_text,
-        .offset = IN_BROOD(socket_group)},
     {"ReadGroup", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_OWN | DIRECTIVE_TEXT, "GROUP",
         "a group", NULL, NULL, "Members may ask (brood status, events), not change.",
         .read = read_text, .offset = IN_BROOD(read_group)},

@@ -209,16 +209,7 @@ int value_kill_mode(const char *text, void *field) {
 }
 
 int value_notify_access(const char *text, void *field) {
-    static const char *const words[CONF_NOTIFY_MAX] = {
-#define X(name, word) [CONF_NOTIFY_##name] = word,
-        CONF_NOTIFY_ACCESSES(X)
-#undef X
-    };
-    int found = find_word(words, CONF_NOTIFY_MAX, text);
-
-    if (found >= 0)
-        *(enum conf_notify_access *)field = (enum conf_notify_access)found;
-    return MIN(found, 0);
+    return notify_access_parse(text, field);
 }
 
 /* What systemd has besides, and what comes nearest to it. */
