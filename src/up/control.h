@@ -7,8 +7,8 @@
  * is bounded: the length of a call, one call at a time, the replies that wait for a client that
  * does not read.
  *
- * The same user and root may do everything; members of one group, where it is named, may look, or
- * change things as well. Others are told that they may not.
+ * The same user and root may do everything; members of one group may look, and those of another
+ * change things as well, where such are named. Others are told that they may not.
  *
  * What the socket cannot know of by itself (the configuration, the end of the process) it asks by
  * the callbacks. All are called in the engine's thread, from a source of the loop: the engine's
@@ -78,8 +78,8 @@ struct control_options {
     struct engine *engine; /* outlives the control */
     const char *path;      /* of the socket; its directory is made if it is not there */
     const char *version;
-    gid_t group; /* (gid_t)-1: none */
-    bool group_may_change;
+    gid_t read_group;   /* may look; (gid_t)-1: none */
+    gid_t change_group; /* may look and change; (gid_t)-1: none */
     const struct control_callbacks *callbacks;
     void *data;
 };

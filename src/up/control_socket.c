@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include "up/control_internal.h"
-#include "wire/address.h"
+#include "wire/endpoint.h"
 
 #define BACKLOG 128
 
-static bool has_group(const struct control *control) {
-    return control->options.group != (gid_t)-1;
+#define NOBODY ((gid_t)-1)
+
+/* Whether others than our own user and root may connect. */
+static bool has_groups(const struct control *control) {
+    return control->options.read_group != NOBODY || control->options.change_group != NOBODY;
 }
 
 /*
@@ -27,7 +30,7 @@ static bool has_group(const struct control *control) {
  */
 static int lock_directory(const struct control *control, int *ret_fd) {
     const char *slash = strrchr(control->path, '/');
-    char directory[sizeof(struct address)] = ".";
+    char directory[sizeof(struct endpoint)] = ".";
 
     if (slash) {
         size_t length = slash == control->path ? 1 : (size_t)(slash - control->path);
@@ -36,8 +39,7 @@ static int lock_directory(const struct control *control, int *ret_fd) {
         directory[length] = '\0';
     }
     if (mkdir(directory, 0700) == 0) {
-        if (has_group(control) &&
-            (chown(directory, (uid_t)-1, control->options.group) < 0 || chmod(directory, 0710) < 0))
+        if (has_groups(control) && chmod(directory, 0711) < 0)
             return -errno;
     } else if (errno != EEXIST)
         return -errno;
@@ -77,12 +79,12 @@ static int probe(const struct sockaddr_un *address, socklen_t length, pid_t *ret
 }
 
 static int bind_path(struct control *control, int fd, pid_t *ret_pid) {
-    struct address path;
+    struct endpoint path;
     struct sockaddr_un address;
 
-    if (address_choose(control->path, &path) < 0)
+    if (endpoint_choose(control->path, &path) < 0)
         return -ENAMETOOLONG;
-    socklen_t length = address_fill(&path, &address);
+    socklen_t length = endpoint_fill(&path, &address);
     if (bind(fd, (struct sockaddr *)&address, length) == 0)
         return 0;
     if (errno != EADDRINUSE)
@@ -95,11 +97,16 @@ static int bind_path(struct control *control, int fd, pid_t *ret_pid) {
     return 0;
 }
 
-static int open_group(const struct control *control) {
-    if (!has_group(control))
+/* A file has one group: with two that may connect everybody may, and is sent away again. */
+static int open_to_groups(const struct control *control) {
+    gid_t read = control->options.read_group, change = control->options.change_group;
+    gid_t group = read == NOBODY ? change : read;
+
+    if (!has_groups(control))
         return 0;
-    if (chown(control->path, (uid_t)-1, control->options.group) < 0 ||
-        chmod(control->path, 0660) < 0)
+    if (read != change && read != NOBODY && change != NOBODY)
+        return chmod(control->path, 0666) < 0 ? -errno : 0;
+    if (chown(control->path, (uid_t)-1, group) < 0 || chmod(control->path, 0660) < 0)
         return -errno;
     return 0;
 }
@@ -117,16 +124,16 @@ static int bind_and_listen(struct control *control, pid_t *ret_pid) {
         return -errno;
     control->device = status.st_dev;
     control->inode = status.st_ino;
-    r = open_group(control);
+    r = open_to_groups(control);
     return r < 0 ? r : listen(control->fd, BACKLOG) < 0 ? -errno : 0;
 }
 
 int control_listen(struct control *control, pid_t *ret_pid) {
-    struct address path;
+    struct endpoint path;
     int directory = -1;
 
     *ret_pid = 0;
-    if (address_choose(control->path, &path) < 0)
+    if (endpoint_choose(control->path, &path) < 0)
         return -ENAMETOOLONG;
     int r = lock_directory(control, &directory);
     if (r < 0)
@@ -146,12 +153,14 @@ void control_unlink(const struct control *control) {
         unlink(control->path);
 }
 
-/* A supplementary group of the peer, as it was when it connected. */
-static bool peer_has_group(int fd, gid_t group) {
+/* Its own group or a supplementary one, as they were when it connected. */
+static bool peer_has_group(int fd, const struct ucred *peer, gid_t group) {
     gid_t few[64], *groups = few;
     socklen_t size = sizeof(few);
-    bool found = false;
+    bool found = group == peer->gid;
 
+    if (group == NOBODY || found)
+        return found;
     int r = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size);
     if (r < 0 && errno == ERANGE) {
         groups = malloc(size);
@@ -172,8 +181,7 @@ enum control_right control_right_of(const struct control *control, int fd) {
         return RIGHT_NONE;
     if (peer.uid == 0 || peer.uid == geteuid())
         return RIGHT_CHANGE;
-    if (has_group(control) &&
-        (peer.gid == control->options.group || peer_has_group(fd, control->options.group)))
-        return control->options.group_may_change ? RIGHT_CHANGE : RIGHT_READ;
-    return RIGHT_NONE;
+    if (peer_has_group(fd, &peer, control->options.change_group))
+        return RIGHT_CHANGE;
+    return peer_has_group(fd, &peer, control->options.read_group) ? RIGHT_READ : RIGHT_NONE;
 }

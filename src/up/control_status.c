@@ -204,7 +204,8 @@ static void add_pool(
 
     queue_write(queue, write_pool, &(struct pool_line){control, pool});
     queue_add_text(queue, "[");
-    engine_visit_workers(pool, add_worker, &list);
+    if (engine_visit_workers(pool, add_worker, &list) < 0)
+        queue->failed = true;
     queue_add_text(queue, "]}");
 }
 

@@ -226,7 +226,11 @@ static void look_at_workers(
         target_settle(outcomes, target, pool, false, "it was scaled again meanwhile");
         return;
     }
-    engine_visit_workers(pool, look_at_worker, &look);
+    /* Without memory to look: with the next report. */
+    if (engine_visit_workers(pool, look_at_worker, &look) < 0) {
+        target->changed = true;
+        return;
+    }
     if (target->kind == WAIT_FAILED ? look.well == 0 : look.pending > 0)
         return;
     if (target->worker != EVERY_WORKER && look.well + look.failed == 0)
@@ -293,12 +297,11 @@ int target_init(struct target *target, const struct target *what, const struct e
     target->pool = strdup(what->pool);
     target->text = what->text ? strdup(what->text) : NULL;
     target->marks = calloc(MAX(target->n_marks, 1u), sizeof(*target->marks));
-    if (!target->pool || (what->text && !target->text) || !target->marks) {
+    if (!target->pool || (what->text && !target->text) || !target->marks ||
+        (pool && engine_visit_workers(pool, note_worker, target) < 0)) {
         target_finish(target);
         return -ENOMEM;
     }
-    if (pool)
-        engine_visit_workers(pool, note_worker, target);
     return 0;
 }
 

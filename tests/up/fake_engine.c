@@ -268,10 +268,11 @@ int engine_worker(const struct engine_pool *pool, uint32_t number, struct worker
     return 0;
 }
 
-void engine_visit_workers(const struct engine_pool *pool, engine_worker_fn fn, void *data) {
+int engine_visit_workers(const struct engine_pool *pool, engine_worker_fn fn, void *data) {
     for (uint32_t i = 0; i < pool->n_workers + pool->retiring; i++) {
         struct worker_facts facts = facts_of(pool, i);
 
         fn(data, &facts);
     }
+    return 0;
 }

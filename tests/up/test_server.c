@@ -371,8 +371,8 @@ static void listen_for(gid_t group, bool may_change) {
     world->control = control_free(world->control);
     snprintf(directory, sizeof(directory), "%s/run", world->directory);
     cr_assert_eq(rmdir(directory), 0);
-    options.group = group;
-    options.group_may_change = may_change;
+    options.read_group = may_change ? (gid_t)-1 : group;
+    options.change_group = may_change ? group : (gid_t)-1;
     cr_assert_eq(control_new(&options, &world->control, &pid), 0);
     one = peer_new(world);
 }

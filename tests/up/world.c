@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "../loop/fixture.h"
-#include "wire/address.h"
+#include "wire/endpoint.h"
 
 static int reload_config(void *data, struct control_changes *changes) {
     struct world *world = data;
@@ -45,7 +45,8 @@ struct control_options world_options(struct world *world) {
         .engine = world->engine,
         .path = world->path,
         .version = "1.2",
-        .group = (gid_t)-1,
+        .read_group = (gid_t)-1,
+        .change_group = (gid_t)-1,
         .callbacks = &callbacks,
         .data = world,
     };
@@ -95,10 +96,10 @@ void world_settle(struct world *world) {
 struct peer peer_new(struct world *world) {
     struct peer peer = {.in = FRAMES_INIT(VARLINK_REPLY_MAX)};
     struct sockaddr_un address;
-    struct address path;
+    struct endpoint path;
 
-    cr_assert_eq(address_choose(world->path, &path), 1);
-    socklen_t length = address_fill(&path, &address);
+    cr_assert_eq(endpoint_choose(world->path, &path), 1);
+    socklen_t length = endpoint_fill(&path, &address);
     peer.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     cr_assert_eq(connect(peer.fd, (struct sockaddr *)&address, length), 0, "%s", strerror(errno));
     return peer;
