@@ -3,41 +3,27 @@
 /* brood run: a pool of workers kept alive from the command line. */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "bin/commands.h"
-#include "bin/help.h"
 #include "bin/process_options.h"
-#include "bin/supervise.h"
+#include "bin/supervisor_options.h"
 #include "sys/cpu.h"
-#include "sys/descriptors.h"
 #include "sys/seed.h"
 
 #define WORKERS_MAX 1000000
 
 struct run_options {
-    enum help_format help;
     uint64_t workers;
     const char *name;
 
     struct worker_rules rules;
     enum kill_mode kill_mode;
     uint64_t forwarded;
-
-    enum loop_backend backend;
-    enum report_format format;
-    bool quiet;
-    bool daemon;
-    const char *pidfile;
-    const char *log_file;
-    nsec_t start_timeout;
 };
 
 static int read_workers(const char *text, void *field) {
@@ -74,19 +60,6 @@ static int read_kill_mode(const char *text, void *field) {
     if (mode == KILL_GROUP && strcmp(text, "group") != 0)
         return -EINVAL;
     *(enum kill_mode *)field = mode;
-    return 0;
-}
-
-static int read_backend(const char *text, void *field) {
-    return loop_backend_parse(text, field);
-}
-
-static int read_format(const char *text, void *field) {
-    enum report_format format = strcmp(text, "json") == 0 ? REPORT_JSON : REPORT_TEXT;
-
-    if (format == REPORT_TEXT && strcmp(text, "text") != 0)
-        return -EINVAL;
-    *(enum report_format *)field = format;
     return 0;
 }
 
@@ -135,28 +108,13 @@ static const struct option_row stop_rows[] = {
         "signals passed on to the workers (default USR1,USR2,WINCH)"},
 };
 
-static const struct option_row brood_rows[] = {
-    {"loop", 0, false, "BACKEND", read_backend, AT(backend), "auto, uring or epoll",
-        "auto (default), uring, epoll"},
-    {"log-format", 0, false, "FORMAT", read_format, AT(format), "text or json",
-        "text (default) or json, on standard error"},
-    {"quiet", 'q', false, NULL, NULL, AT(quiet), NULL, "log only what fails for good"},
-    {"daemon", 0, false, NULL, NULL, AT(daemon), NULL, "detach, and return when every worker runs"},
-    {"pidfile", 0, false, "FILE", read_text, AT(pidfile), "a file",
-        "with --daemon: locked file with the pid of brood"},
-    {"log-file", 0, false, "FILE", read_text, AT(log_file), "a file",
-        "with --daemon: where brood's log goes (default: nowhere)"},
-    {"timeout", 0, false, "TIME", read_duration, AT(start_timeout), "a duration",
-        "with --daemon: how long the start may take (default 30s)"},
-    HELP_ROW(AT(help)),
-};
-
 #define TABLE(heading, rows, target)                                                               \
     { heading, rows, ELEMENTS(rows), target }
 
 struct run {
     struct run_options options;
     struct process_options process;
+    struct supervisor_choices choices;
 };
 
 static struct run run_defaults(void) {
@@ -167,9 +125,6 @@ static struct run run_defaults(void) {
                 .rules = worker_rules_default(),
                 .forwarded = UINT64_C(1) << (SIGUSR1 - 1) | UINT64_C(1) << (SIGUSR2 - 1) |
                              UINT64_C(1) << (SIGWINCH - 1),
-                .format = isatty(STDERR_FILENO) && !getenv("NO_COLOR") ? REPORT_TEXT_COLOURED
-                                                                       : REPORT_TEXT,
-                .start_timeout = 30 * NSEC_PER_SEC,
             },
         .process.stdio[0].kind = STDIO_NULL,
     };
@@ -228,35 +183,6 @@ static const struct help run_help = {
     .see_also = "brood(1), brood-up(1), brood-daemonize(1)",
 };
 
-/* The raised limit is ours, for pidfds; workers get the one that we were given. */
-static void raise_open_files(struct limit_spec *limits) {
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    if (!limits[RLIMIT_NOFILE].set)
-        limits[RLIMIT_NOFILE] = (struct limit_spec){true, limit.rlim_cur, limit.rlim_max};
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/*
- * brood reads nothing itself: where workers shall have /dev/null it takes it as its own standard
- * input, and they inherit it, which saves each spawn three system calls.
- */
-static void share_null_input(struct stdio_spec *input) {
-    int fd = input->kind == STDIO_NULL ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
-
-    if (fd < 0)
-        return;
-    if (dup3(fd, STDIN_FILENO, 0) == STDIN_FILENO || fd == STDIN_FILENO)
-        input->kind = STDIO_INHERIT;
-    if (fd == STDIN_FILENO)
-        fcntl(fd, F_SETFD, 0);
-    else
-        close(fd);
-}
-
 static int make_version(struct run *run, char **argv, struct version **ret_version) {
     const char *slash = strrchr(argv[0], '/');
     const char *name = run->options.name ?: slash && slash[1] ? slash + 1 : argv[0];
@@ -274,72 +200,84 @@ static int make_version(struct run *run, char **argv, struct version **ret_versi
     return error.status;
 }
 
-/* Detaches. Returns -1 in the daemon, or the exit status in the one that was started. */
-static int detach(const struct run_options *options, struct daemon *daemon) {
-    struct daemonize_options detach = {
-        .pidfile = options->pidfile,
-        .directory = "/",
-        .stdio = {{.kind = STDIO_NULL}, {.kind = STDIO_NULL}, {.kind = STDIO_NULL}},
-        .ready = DAEMONIZE_READY_CALL,
-        .ready_timeout = options->start_timeout,
-    };
-    struct daemon_outcome outcome;
+/* The one pool of `brood run`, as a supervisor sees it. */
+struct one_pool {
+    struct pool_settings settings;
+    struct engine *engine;
+    struct engine_pool *pool;
+};
 
-    if (options->log_file)
-        detach.stdio[2] = (struct stdio_spec){STDIO_APPEND, options->log_file};
-    int r = daemonize(&detach, daemon, &outcome);
+static int begin(void *data, struct supervisor *supervisor) {
+    struct one_pool *one = data;
 
-    if (r == DAEMONIZE_CHILD)
-        return -1;
-    if (r < 0 || outcome.status != DAEMON_READY)
-        fprintf(stderr, "brood run: %s\n", outcome.message);
-    return r < 0 ? STATUS_INTERNAL : outcome.status;
+    one->engine = supervisor_engine(supervisor);
+    int r = engine_add_pool_take(one->engine, &one->settings, &one->pool);
+    one->settings.version = NULL;
+    if (r < 0)
+        return supervisor_fail(supervisor, STATUS_INTERNAL, "%s", strerror(-r));
+    engine_pool_command(one->pool, EVENT_START);
+    return 0;
 }
 
-static int supervise_take_version(struct run *run, struct version *version, struct daemon *daemon) {
-    const struct run_options *options = &run->options;
-    struct supervise_options supervise = {
-        .backend = options->backend,
-        .format = options->format,
-        .quiet = options->quiet,
-        .forwarded = options->forwarded,
-        .stop_signal = options->rules.stop_signal,
-        .stop_timeout = options->rules.stop_timeout,
-        .daemon = daemon,
-    };
-    struct pool_settings settings = {
-        .name = version->main->pool,
-        .n_workers = version->main->n_workers,
-        .version = version,
-        .rules = options->rules,
-        .kill_mode = options->kill_mode,
-        .seed = seed_random(),
-    };
+static void reload(void *data) {
+    const struct one_pool *one = data;
 
-    return supervise_take(&supervise, &settings);
+    engine_pool_roll_again(one->pool);
+}
+
+static int status(void *data) {
+    const struct one_pool *one = data;
+
+    return pool_exit_status(engine_pool_core(one->pool));
+}
+
+static enum supervised_start started(void *data) {
+    const struct one_pool *one = data;
+    const struct worker_ledger *ledger = &engine_pool_core(one->pool)->ledger;
+
+    if (ledger->states[WORKER_FAILED] > 0)
+        return START_FAILED;
+    return ledger->ever_up == engine_pool_workers(one->pool) ? START_DONE : START_UNDER_WAY;
+}
+
+static bool ended(void *data) {
+    const struct one_pool *one = data;
+
+    return engine_ended(one->engine);
 }
 
 static int run_command(struct run *run, char **argv) {
-    struct daemon daemon = DAEMON_NULL;
-    struct version *version;
+    struct surroundings surroundings =
+        surroundings_prepare(run->process.stdio[0].kind == STDIO_NULL);
+    struct one_pool one = {
+        .settings =
+            {
+                .n_workers = (uint32_t)run->options.workers,
+                .rules = run->options.rules,
+                .kill_mode = run->options.kill_mode,
+                .seed = seed_random(),
+            },
+    };
+    const struct supervised supervised = {&one, begin, reload, NULL, started, ended, status, NULL};
 
-    raise_open_files(run->process.limits);
-    share_null_input(&run->process.stdio[0]);
-    int status = make_version(run, argv, &version);
-    if (status != STATUS_OK)
-        return status;
-    if (!run->options.daemon) {
-        descriptors_close_except(NULL, 0);
-        return supervise_take_version(run, version, NULL);
-    }
-    status = detach(&run->options, &daemon);
-    if (status >= 0) {
-        version_unref(version);
-        return status;
-    }
-    status = supervise_take_version(run, version, &daemon);
-    daemon_finish(&daemon);
-    return status;
+    if (surroundings.has_null_input)
+        run->process.stdio[0].kind = STDIO_INHERIT;
+    if (!run->process.limits[RLIMIT_NOFILE].set)
+        run->process.limits[RLIMIT_NOFILE] = surroundings.open_files;
+    int r = make_version(run, argv, &one.settings.version);
+    if (r != STATUS_OK)
+        return r;
+    one.settings.name = one.settings.version->main->pool;
+    r = supervisor_run(&run->choices,
+        (struct supervisor_options){
+            .command = "brood run",
+            .forwarded = run->options.forwarded,
+            .stop_signal = run->options.rules.stop_signal,
+            .stop_timeout = run->options.rules.stop_timeout,
+        },
+        &supervised);
+    version_unref(one.settings.version);
+    return r;
 }
 
 int command_run(int argc, char **argv) {
@@ -349,25 +287,20 @@ int command_run(int argc, char **argv) {
         TABLE("Restarts", restart_rows, &run.options),
         TABLE("Stopping", stop_rows, &run.options),
         process_options_table(&run.process),
-        TABLE("brood itself", brood_rows, &run.options),
+        supervisor_choices_table(&run.choices),
     };
-    const char *backend = getenv("BROOD_LOOP");
-    int status = STATUS_USAGE;
+    int result = STATUS_USAGE;
 
-    if (backend && loop_backend_parse(backend, &run.options.backend) < 0) {
-        fprintf(stderr, "brood run: BROOD_LOOP: '%s' is not auto, uring or epoll\n", backend);
+    if (supervisor_choices_init("brood run", &run.choices) < 0)
         return STATUS_USAGE;
-    }
     int first = options_parse("brood run", tables, ELEMENTS(tables), argc, argv);
-    if (run.options.help) {
-        help_print(&run_help, tables, ELEMENTS(tables), run.options.help);
-        status = STATUS_OK;
+    if (run.choices.help) {
+        help_print(&run_help, tables, ELEMENTS(tables), run.choices.help);
+        result = STATUS_OK;
     } else if (first >= argc)
         fprintf(stderr, "brood run: no command given; see 'brood run --help'\n");
-    else if ((run.options.pidfile || run.options.log_file) && !run.options.daemon)
-        fprintf(stderr, "brood run: --pidfile and --log-file go with --daemon\n");
-    else if (first >= 0)
-        status = run_command(&run, argv + first);
+    else if (first >= 0 && supervisor_choices_are_sane("brood run", &run.choices))
+        result = run_command(&run, argv + first);
     process_options_finish(&run.process);
-    return status;
+    return result;
 }

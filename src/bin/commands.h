@@ -16,6 +16,7 @@ enum status {
 const char *command_brief(const char *name);
 
 int command_run(int argc, char **argv);
+int command_up(int argc, char **argv);
 int command_daemonize(int argc, char **argv);
 int command_pidfile(int argc, char **argv);
 int command_check(int argc, char **argv);

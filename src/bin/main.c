@@ -35,6 +35,7 @@ static const struct command {
     const char *help;
 } commands[] = {
     {"run", GROUP_RUN, command_run, "keep a pool of workers running"},
+    {"up", GROUP_RUN, command_up, "keep the pools of a configuration running"},
     {"daemonize", GROUP_RUN, command_daemonize, "detach one program from the terminal, done right"},
     {"pidfile", GROUP_RUN, command_pidfile,
         "ask for, signal or stop the daemon that holds a pidfile"},

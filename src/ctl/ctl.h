@@ -33,7 +33,7 @@ struct ctl_call {
     const char *condition; /* of wait */
     const char *signal;    /* of signal; NULL: the last word */
     nsec_t timeout;        /* NSEC_NEVER: none */
-    int help; /* enum help_format */
+    int help;              /* enum help_format */
     bool all;
     bool no_wait;
     bool rolling;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "bin/supervise.h"
+#include "up/supervisor.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -12,7 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bin/commands.h"
 #include "run/log.h"
 #include "run/strangers.h"
 #include "sys/memory.h"
@@ -20,22 +20,24 @@
 /* What SIGKILL has not ended after this long is named and left. */
 #define KILL_PATIENCE (10 * NSEC_PER_SEC)
 
+/* The exit status when brood itself has failed. */
+#define FAILED 125
+
 /* The engine's thread needs no more; its untouched part costs nothing. */
 #define THREAD_STACK (256 * 1024)
 
 struct supervisor {
-    const struct supervise_options *options;
-    const struct pool_settings *settings;
+    const struct supervisor_options *options;
+    const struct supervised *supervised;
     struct strangers *strangers;
     bool alone; /* no second thread: the loop sees to strangers, too */
     struct engine *engine;
-    struct engine_pool *pool;
     struct log *log;
     int signal_fd;
     sigset_t signals;
     unsigned stops;  /* how often we have been asked to stop */
     bool impatient;  /* the last ones get SIGKILL now */
-    bool started;    /* every first process has become its program, or failed to */
+    bool settled;    /* every first process has become its program, or failed to */
     char fault[512]; /* why the last worker was given up */
     int status;
 };
@@ -68,7 +70,7 @@ static void on_report(void *data, const struct engine_report *told) {
     log_write(s->log, line, buffer.length);
 }
 
-static void note(struct supervisor *s, const char *event, const char *text) {
+void supervisor_note(struct supervisor *s, const char *event, const char *text) {
     char line[1024];
     struct buffer buffer = BUFFER(line);
 
@@ -76,20 +78,21 @@ static void note(struct supervisor *s, const char *event, const char *text) {
     log_write(s->log, line, buffer.length);
 }
 
-static void on_stop_signal(struct supervisor *s) {
+void supervisor_stop(struct supervisor *s) {
     bool again = s->stops++ > 0;
 
     s->impatient |= again;
     if (!s->options->quiet)
-        note(s, "shutdown", again ? "asked again: stopping at once" : "stopping every worker");
+        supervisor_note(
+            s, "shutdown", again ? "asked again: stopping at once" : "stopping every worker");
     engine_command_all(s->engine, again ? EVENT_KILL : EVENT_STOP);
 }
 
 static void on_signal(struct supervisor *s, int signal) {
     if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT)
-        on_stop_signal(s);
+        supervisor_stop(s);
     else if (signal == SIGHUP)
-        engine_pool_roll_again(s->pool);
+        s->supervised->reload(s->supervised->data);
     else
         engine_signal_all(s->engine, signal);
 }
@@ -185,25 +188,30 @@ static int turn(struct supervisor *s) {
     int r = engine_turn(s->engine, true);
 
     log_flush(s->log);
-    if (!s->started && engine_settled(s->engine)) {
-        s->started = true;
+    if (!s->settled && engine_settled(s->engine)) {
+        s->settled = true;
         memory_release_code();
     }
     return r;
 }
 
-/* The one who started us waits until every worker has been up once, or one has failed for good. */
+/* The one who started us waits until all is up, or something has failed for good. */
 static void tell_starter(struct supervisor *s) {
     struct daemon *daemon = s->options->daemon;
-    const struct pool *pool = engine_pool_core(s->pool);
 
     if (!daemon || daemon->channel < 0)
         return;
-    if (pool->ledger.states[WORKER_FAILED] > 0)
-        daemon_fail(daemon, pool_exit_status(pool), "%s",
-            s->fault[0] != '\0' ? s->fault : "a worker has failed for good");
-    else if (pool->ledger.ever_up == engine_pool_workers(s->pool))
+    switch (s->supervised->started(s->supervised->data)) {
+    case START_UNDER_WAY:
+        break;
+    case START_DONE:
         daemon_ready(daemon);
+        break;
+    case START_FAILED:
+        daemon_fail(daemon, s->supervised->status(s->supervised->data), "%s",
+            s->fault[0] != '\0' ? s->fault : "a worker has failed for good");
+        break;
+    }
 }
 
 static void on_patience_over(void *data, uint64_t value, nsec_t now) {
@@ -224,7 +232,7 @@ static void farewell(struct supervisor *s) {
     while (engine_signal_leftovers(s->engine, s->impatient ? SIGKILL : s->options->stop_signal,
                names, sizeof(names)) > 0) {
         if (s->impatient && killed && !loop_timer_is_armed(&timer)) {
-            note(s, "leftover", names);
+            supervisor_note(s, "leftover", names);
             break;
         }
         if (s->impatient && !killed) {
@@ -237,52 +245,64 @@ static void farewell(struct supervisor *s) {
     loop_timer_set(loop, &timer, NSEC_NEVER);
 }
 
+/* Returns negative errno when the loop has failed. */
 static int run(struct supervisor *s) {
+    const struct supervised *supervised = s->supervised;
     int r = engine_reserve_timers(s->engine, 1);
 
-    if (r == 0)
-        r = engine_add_pool_take(s->engine, s->settings, &s->pool);
-    else
-        version_unref(s->settings->version);
     if (r < 0)
         return r;
-    engine_command_all(s->engine, EVENT_START);
+    s->status = supervised->begin(supervised->data, s);
+    if (s->status != 0)
+        return 0;
     log_flush(s->log);
-    while (r >= 0 && !engine_ended(s->engine)) {
+    while (r >= 0 && !supervised->ended(supervised->data)) {
         r = turn(s);
+        if (supervised->turned)
+            supervised->turned(supervised->data);
         tell_starter(s);
     }
     if (r < 0)
         return r;
-    s->status = pool_exit_status(engine_pool_core(s->pool));
+    s->status = supervised->status(supervised->data);
     farewell(s);
     return 0;
 }
 
-static void tell_failure(const struct supervisor *s, int error) {
+int supervisor_fail(struct supervisor *s, int status, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "%s: %s\n", s->options->command, text);
+    if (s->options->daemon)
+        daemon_fail(s->options->daemon, status, "%s", text);
+    return status;
+}
+
+static void tell_failure(struct supervisor *s, int error) {
     const char *refused = !s->engine && s->options->backend == LOOP_URING
                               ? "io_uring is refused here (--loop=auto or epoll will do)"
                               : "cannot run the event loop";
 
-    fprintf(stderr, "brood run: %s: %s\n", refused, strerror(-error));
-    if (s->options->daemon)
-        daemon_fail(s->options->daemon, STATUS_INTERNAL, "%s: %s", refused, strerror(-error));
+    s->status = supervisor_fail(s, FAILED, "%s: %s", refused, strerror(-error));
 }
 
 static void *engine_thread(void *data) {
     struct supervisor *s = data;
     int r = open_engine(s);
 
-    if (r < 0)
-        version_unref(s->settings->version);
-    else
+    if (r == 0)
         r = run(s);
     if (r < 0) {
         tell_failure(s, r);
         if (s->engine)
             engine_abandon(s->engine);
-        s->status = STATUS_INTERNAL;
     }
+    if (s->supervised->finish)
+        s->supervised->finish(s->supervised->data);
     log_free(s->log);
     engine_free(s->engine);
     if (s->signal_fd >= 0)
@@ -302,19 +322,16 @@ static bool start_thread(struct supervisor *s, pthread_t *ret_thread) {
     return r == 0;
 }
 
-int supervise_take(const struct supervise_options *options, const struct pool_settings *settings) {
+int supervise(const struct supervisor_options *options, const struct supervised *supervised) {
     struct supervisor s = {
-        .options = options, .settings = settings, .signal_fd = -1, .status = STATUS_INTERNAL};
+        .options = options, .supervised = supervised, .signal_fd = -1, .status = FAILED};
     pthread_t thread;
 
     block_signals(&s);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     int r = strangers_new(&s.strangers);
-    if (r < 0) {
-        fprintf(stderr, "brood run: cannot watch for orphans: %s\n", strerror(-r));
-        version_unref(settings->version);
-        return STATUS_INTERNAL;
-    }
+    if (r < 0)
+        return supervisor_fail(&s, FAILED, "cannot watch for orphans: %s", strerror(-r));
     if (start_thread(&s, &thread)) {
         strangers_reap(s.strangers);
         pthread_join(thread, NULL);
@@ -324,4 +341,16 @@ int supervise_take(const struct supervise_options *options, const struct pool_se
     }
     strangers_free(s.strangers);
     return s.status;
+}
+
+struct engine *supervisor_engine(const struct supervisor *s) {
+    return s->engine;
+}
+
+const struct supervisor_options *supervisor_options(const struct supervisor *s) {
+    return s->options;
+}
+
+bool supervisor_is_stopping(const struct supervisor *s) {
+    return s->stops > 0;
 }

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "bin/supervisor_options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "bin/commands.h"
+#include "conf/readers.h"
+#include "sys/descriptors.h"
+
+static int read_backend(const char *text, void *field) {
+    return loop_backend_parse(text, field);
+}
+
+static int read_format(const char *text, void *field) {
+    enum report_format format = strcmp(text, "json") == 0 ? REPORT_JSON : REPORT_TEXT;
+
+    if (format == REPORT_TEXT && strcmp(text, "text") != 0)
+        return -EINVAL;
+    *(enum report_format *)field = format;
+    return 0;
+}
+
+#define AT(member) offsetof(struct supervisor_choices, member)
+
+static const struct option_row rows[] = {
+    {"loop", 0, false, "BACKEND", read_backend, AT(backend), "auto, uring or epoll",
+        "auto (default), uring, epoll"},
+    {"log-format", 0, false, "FORMAT", read_format, AT(format), "text or json",
+        "text (default) or json, on standard error"},
+    {"quiet", 'q', false, NULL, NULL, AT(quiet), NULL, "log only what fails for good"},
+    {"daemon", 0, false, NULL, NULL, AT(daemon), NULL, "detach, and return when every worker runs"},
+    {"pidfile", 0, false, "FILE", read_text, AT(pidfile), "a file",
+        "with --daemon: locked file with the pid of brood"},
+    {"log-file", 0, false, "FILE", read_text, AT(log_file), "a file",
+        "with --daemon: where brood's log goes (default: nowhere)"},
+    {"timeout", 0, false, "TIME", read_duration, AT(start_timeout), "a duration",
+        "with --daemon: how long the start may take (default 30s)"},
+    HELP_ROW(AT(help)),
+};
+
+int supervisor_choices_init(const char *command, struct supervisor_choices *choices) {
+    const char *backend = getenv("BROOD_LOOP");
+
+    *choices = (struct supervisor_choices){
+        .format = isatty(STDERR_FILENO) && !getenv("NO_COLOR") ? REPORT_TEXT_COLOURED : REPORT_TEXT,
+        .start_timeout = 30 * NSEC_PER_SEC,
+    };
+    if (!backend || loop_backend_parse(backend, &choices->backend) == 0)
+        return 0;
+    fprintf(stderr, "%s: BROOD_LOOP: '%s' is not auto, uring or epoll\n", command, backend);
+    return -EINVAL;
+}
+
+struct option_table supervisor_choices_table(struct supervisor_choices *choices) {
+    return (struct option_table){"brood itself", rows, ELEMENTS(rows), choices};
+}
+
+bool supervisor_choices_are_sane(const char *command, const struct supervisor_choices *choices) {
+    if (choices->daemon || (!choices->pidfile && !choices->log_file))
+        return true;
+    fprintf(stderr, "%s: --pidfile and --log-file go with --daemon\n", command);
+    return false;
+}
+
+/* Returns -1 in the daemon, or the exit status in the one that was started. */
+static int detach(
+    const char *command, const struct supervisor_choices *choices, struct daemon *daemon) {
+    struct daemonize_options detach = {
+        .pidfile = choices->pidfile,
+        .directory = "/",
+        .stdio = {{.kind = STDIO_NULL}, {.kind = STDIO_NULL}, {.kind = STDIO_NULL}},
+        .ready = DAEMONIZE_READY_CALL,
+        .ready_timeout = choices->start_timeout,
+    };
+    struct daemon_outcome outcome;
+
+    if (choices->log_file)
+        detach.stdio[2] = (struct stdio_spec){STDIO_APPEND, choices->log_file};
+    int r = daemonize(&detach, daemon, &outcome);
+
+    if (r == DAEMONIZE_CHILD)
+        return -1;
+    if (r < 0 || outcome.status != DAEMON_READY)
+        fprintf(stderr, "%s: %s\n", command, outcome.message);
+    return r < 0 ? STATUS_INTERNAL : outcome.status;
+}
+
+int supervisor_run(const struct supervisor_choices *choices, struct supervisor_options options,
+    const struct supervised *supervised) {
+    struct daemon daemon = DAEMON_NULL;
+
+    options.backend = choices->backend;
+    options.format = choices->format;
+    options.quiet = choices->quiet;
+    if (!choices->daemon) {
+        descriptors_close_except(NULL, 0);
+        return supervise(&options, supervised);
+    }
+    int status = detach(options.command, choices, &daemon);
+    if (status >= 0)
+        return status;
+    options.daemon = &daemon;
+    status = supervise(&options, supervised);
+    daemon_finish(&daemon);
+    return status;
+}
+
+static struct limit_spec raise_open_files(void) {
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max)
+        return (struct limit_spec){0};
+    struct limit_spec before = {true, limit.rlim_cur, limit.rlim_max};
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    return before;
+}
+
+/*
+ * brood reads nothing itself: where workers shall have /dev/null it takes it as its own standard
+ * input, and they inherit it, which saves each spawn three system calls.
+ */
+static bool take_null_input(void) {
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return false;
+    bool taken = fd == STDIN_FILENO || dup3(fd, STDIN_FILENO, 0) == STDIN_FILENO;
+    if (fd == STDIN_FILENO)
+        fcntl(fd, F_SETFD, 0);
+    else
+        close(fd);
+    return taken;
+}
+
+struct surroundings surroundings_prepare(bool wants_null_input) {
+    return (struct surroundings){
+        .open_files = raise_open_files(),
+        .has_null_input = wants_null_input && take_null_input(),
+    };
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "up/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/identity.h"
+#include "sys/seed.h"
+
+/* What the plans of one pool are made from. */
+struct maker {
+    const struct conf_pool *pool;
+    const struct surroundings *surroundings;
+    struct conf_messages *messages;
+};
+
+static int make_plan(
+    const struct maker *maker, const struct conf_command *command, struct plan **ret_plan) {
+    const struct conf_pool *pool = maker->pool;
+    struct plan_spec spec = conf_pool_plan(pool, command);
+    struct plan_error error;
+
+    if (!spec.limits[RLIMIT_NOFILE].set)
+        spec.limits[RLIMIT_NOFILE] = maker->surroundings->open_files;
+    if (spec.stdio[0].kind == STDIO_NULL && maker->surroundings->has_null_input)
+        spec.stdio[0].kind = STDIO_INHERIT;
+    int r = plan_new(&spec, ret_plan, &error);
+
+    if (r == -ENOMEM || r == 0)
+        return r;
+    r = conf_message_add(maker->messages, CONF_ERROR, command->origin.file, command->origin.line,
+        "pool %s: %s", pool->name, error.text);
+    return r < 0 ? r : -EBADMSG;
+}
+
+/* Goes on after a bad command, so that all of them are told at once. */
+static int add_commands(const struct maker *maker, struct version *version, enum step_role role,
+    const struct conf_commands *commands) {
+    int result = 0;
+
+    for (size_t i = 0; i < commands->count; i++) {
+        const struct conf_command *command = &commands->list[i];
+        struct plan *plan;
+        int r = make_plan(maker, command, &plan);
+
+        if (r == 0)
+            r = version_add_take(version, role, plan, command->tolerated);
+        if (r == -E2BIG)
+            r = conf_message_add(maker->messages, CONF_ERROR, command->origin.file,
+                    command->origin.line, "pool %s: there are too many commands of this kind",
+                    maker->pool->name) < 0
+                    ? -ENOMEM
+                    : -EBADMSG;
+        if (r < 0 && r != -EBADMSG)
+            return r;
+        result = result < 0 ? result : r;
+    }
+    return result;
+}
+
+static int make_version(const struct maker *maker, struct version **ret_version) {
+    const struct conf_pool *pool = maker->pool;
+    const struct {
+        enum step_role role;
+        const struct conf_commands *commands;
+    } beside[] = {
+        {ROLE_PRE, &pool->pre},
+        {ROLE_POST, &pool->post},
+        {ROLE_STOP_POST, &pool->stop_post},
+        {ROLE_RELOAD, &pool->reload},
+    };
+    struct version *version;
+    struct plan *main;
+    int result = make_plan(maker, &pool->start, &main);
+
+    if (result == 0)
+        result = version_new_take(main, &version);
+    if (result < 0)
+        return result;
+    for (size_t i = 0; i < ELEMENTS(beside); i++) {
+        int r = add_commands(maker, version, beside[i].role, beside[i].commands);
+
+        result = result < 0 ? result : r;
+    }
+    if (result < 0) {
+        version_unref(version);
+        return result;
+    }
+    *ret_version = version;
+    return 0;
+}
+
+static enum kill_mode kill_mode_of(const struct conf_pool *pool) {
+    static const enum kill_mode modes[] = {
+        [CONF_KILL_CONTROL_GROUP] = KILL_GROUP,
+        [CONF_KILL_MIXED] = KILL_MIXED,
+        [CONF_KILL_PROCESS] = KILL_PROCESS,
+        [CONF_KILL_NONE] = KILL_NONE,
+    };
+
+    return modes[pool->kill_mode];
+}
+
+static enum readiness readiness_of(const struct conf_pool *pool) {
+    if (pool->type != CONF_TYPE_NOTIFY)
+        return READY_EXEC;
+    return pool->notify_descriptor > 0 ? READY_DESCRIPTOR : READY_NOTIFY;
+}
+
+static void set_limit(struct cgroup_limits *limits, enum cgroup_limit limit, uint64_t value) {
+    limits->set |= UINT32_C(1) << limit;
+    limits->values[limit] = value;
+}
+
+struct cgroup_limits settings_limits(const struct conf_pool *pool) {
+    const struct conf_cgroup *asked = &pool->cgroup;
+    const struct {
+        enum cgroup_limit limit;
+        uint64_t value;
+    } ceilings[] = {
+        {CGROUP_LIMIT_MEMORY_MAX, asked->memory_max},
+        {CGROUP_LIMIT_MEMORY_HIGH, asked->memory_high},
+        {CGROUP_LIMIT_TASKS_MAX, asked->tasks_max},
+        {CGROUP_LIMIT_CPU_QUOTA, asked->cpu_quota_permille},
+    };
+    struct cgroup_limits limits = {0};
+
+    for (size_t i = 0; i < ELEMENTS(ceilings); i++)
+        if (ceilings[i].value != UINT64_MAX)
+            set_limit(&limits, ceilings[i].limit, ceilings[i].value);
+    if (asked->cpu_weight > 0)
+        set_limit(&limits, CGROUP_LIMIT_CPU_WEIGHT, asked->cpu_weight);
+    if (asked->io_weight > 0)
+        set_limit(&limits, CGROUP_LIMIT_IO_WEIGHT, asked->io_weight);
+    return limits;
+}
+
+int settings_make(const struct conf_pool *pool, const struct surroundings *surroundings,
+    struct settings *ret_settings, struct conf_messages *messages) {
+    struct maker maker = {pool, surroundings, messages};
+    struct version *version;
+    int r = make_version(&maker, &version);
+
+    if (r < 0)
+        return r;
+    *ret_settings = (struct settings){
+        .pool =
+            {
+                .name = pool->name,
+                .n_workers = pool->workers,
+                .surge = pool->surge,
+                .version = version,
+                .rules = pool->rules,
+                .kill_mode = kill_mode_of(pool),
+                .final_signal = pool->final_signal,
+                .seed = seed_random(),
+                .ready = readiness_of(pool),
+                .ready_descriptor = pool->notify_descriptor,
+                .notify_access = pool->notify_access,
+                .fdstore_max = pool->descriptor_store_max,
+                .recycle_memory = pool->recycle_memory,
+            },
+        .limits = settings_limits(pool),
+    };
+    ret_settings->pool.limits = &ret_settings->limits;
+    return 0;
+}
+
+void settings_drop(struct settings *settings) {
+    settings->pool.version = version_unref(settings->pool.version);
+}
+
+static const char *directive_of(enum conf_listen_kind kind) {
+    static const char *const names[] = {
+        [CONF_LISTEN_STREAM] = "ListenStream",
+        [CONF_LISTEN_DATAGRAM] = "ListenDatagram",
+        [CONF_LISTEN_SEQUENTIAL_PACKET] = "ListenSequentialPacket",
+    };
+
+    return names[kind];
+}
+
+static int fill_spec(const struct conf_pool *pool, const struct conf_listen *listen,
+    const struct identity *owner, struct listen_spec *spec, struct conf_messages *messages) {
+    const struct conf_listens *common = &pool->listens;
+    const char *reason = "";
+
+    listen_spec_init(spec);
+    int r = listen_parse(directive_of(listen->kind), listen->address, spec, &reason);
+    if (r < 0) {
+        r = conf_message_add(messages, CONF_ERROR, listen->origin.file, listen->origin.line,
+            "%s=%s: %s", directive_of(listen->kind), listen->address, reason);
+        return r < 0 ? r : -EBADMSG;
+    }
+    snprintf(spec->name, sizeof(spec->name), "%s", common->name ? common->name : pool->name);
+    spec->backlog = common->backlog;
+    spec->reuse_port = common->reuse_port;
+    spec->mode = common->mode;
+    spec->uid = owner->uid;
+    spec->gid = owner->gid;
+    return 0;
+}
+
+int settings_listen(
+    const struct conf_pool *pool, struct listen_spec **ret_specs, struct conf_messages *messages) {
+    const struct conf_listens *listens = &pool->listens;
+    struct listen_spec *specs = calloc(listens->count + 1, sizeof(*specs));
+    struct identity owner;
+    char item[256];
+    const char *kind;
+    int result = 0;
+
+    if (!specs)
+        return -ENOMEM;
+    int r = identity_resolve(listens->user, listens->group, NULL, &owner, item, &kind);
+    if (r == -ENOENT)
+        r = conf_message_add(messages, CONF_ERROR, pool->origin.file, pool->origin.line,
+                "pool %s: %s '%s' of its sockets does not exist", pool->name, kind, item) < 0
+                ? -ENOMEM
+                : -EBADMSG;
+    if (r < 0) {
+        free(specs);
+        return r;
+    }
+    for (size_t i = 0; i < listens->count; i++) {
+        r = fill_spec(pool, &listens->list[i], &owner, &specs[i], messages);
+        result = result < 0 ? result : r;
+    }
+    identity_finish(&owner);
+    if (result < 0) {
+        free(specs);
+        return result;
+    }
+    *ret_specs = specs;
+    return 0;
+}
