@@ -91,9 +91,9 @@ static void settle(struct pool *pool, uint32_t index) {
     if (seat->role != SEAT_RETIRING || is_alive(seat))
         return;
     forget_extra(pool, seat);
-    forget_debt(pool, seat);
     if (seat->worker.pid != 0)
         return;
+    forget_debt(pool, seat);
     pool->ledger.states[seat->worker.state]--;
     put_free(pool, index);
 }

@@ -56,7 +56,7 @@ static void cancel_replacement(struct pool *pool, struct place *place) {
     struct seat *seat = pool->seats[index];
     place->replacement = SEAT_NONE;
     pool_retire(pool, index);
-    if (seat->role == SEAT_RETIRING && worker_state_is_alive(seat->worker.state) && !seat->owed) {
+    if (seat->role == SEAT_RETIRING && !seat->owed) {
         seat->owed = true;
         pool->n_owed++;
     }
@@ -239,7 +239,7 @@ static void promote(struct pool *pool, uint32_t index, struct outbox *outbox) {
     place->replacement = SEAT_NONE;
     pool_set_role(pool, seat, SEAT_HOLDER);
     pool_retire(pool, old);
-    if (worker_state_is_alive(before->state))
+    if (pool->seats[old]->role == SEAT_RETIRING)
         outbox_push(outbox, ACTION_FEED, old)->event = EVENT_STOP;
     finish(pool, place);
 }

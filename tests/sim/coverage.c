@@ -26,18 +26,26 @@ static const char *const event_names[EVENT_MAX] = {
 
 #define TO(state) (1U << WORKER_##state)
 
+/* Where an end may lead, once it has been cleaned up. */
+#define CONCLUSIONS                                                                                \
+    (TO(STOPPED) | TO(PREPARING) | TO(STARTING) | TO(BACKOFF) | TO(DONE) | TO(FAILED))
+
 static const unsigned followers[WORKER_STATE_MAX] = {
-    [WORKER_STOPPED] = TO(STARTING),
-    [WORKER_STARTING] =
-        TO(READY) | TO(STOPPING) | TO(KILLING) | TO(BACKOFF) | TO(DONE) | TO(FAILED),
-    [WORKER_READY] =
-        TO(STARTING) | TO(STOPPING) | TO(KILLING) | TO(BACKOFF) | TO(DONE) | TO(FAILED),
-    [WORKER_STOPPING] = TO(KILLING) | TO(DRAINING),
+    [WORKER_STOPPED] = TO(PREPARING) | TO(STARTING),
+    [WORKER_PREPARING] =
+        TO(STARTING) | TO(STOPPING) | TO(KILLING) | TO(CLEANING) | TO(BACKOFF) | TO(FAILED),
+    [WORKER_STARTING] = TO(PREPARING) | TO(READY) | TO(STOPPING) | TO(KILLING) | TO(CLEANING) |
+                        TO(BACKOFF) | TO(DONE) | TO(FAILED),
+    [WORKER_READY] = TO(PREPARING) | TO(STARTING) | TO(STOPPING) | TO(KILLING) | TO(CLEANING) |
+                     TO(BACKOFF) | TO(DONE) | TO(FAILED),
+    [WORKER_STOPPING] = TO(KILLING) | TO(DRAINING) | TO(FAILED),
     [WORKER_KILLING] = TO(DRAINING) | TO(FAILED),
-    [WORKER_DRAINING] = TO(STOPPED) | TO(STARTING),
-    [WORKER_BACKOFF] = TO(STARTING) | TO(STOPPED),
-    [WORKER_DONE] = TO(STARTING),
-    [WORKER_FAILED] = TO(STARTING),
+    [WORKER_DRAINING] = TO(CLEANING) | CONCLUSIONS,
+    [WORKER_CLEANING] = TO(KILLING) | CONCLUSIONS,
+    [WORKER_BACKOFF] = TO(PREPARING) | TO(STARTING) | TO(STOPPED),
+    [WORKER_DONE] = TO(PREPARING) | TO(STARTING) | TO(STOPPED),
+    [WORKER_FAILED] =
+        TO(PREPARING) | TO(STARTING) | TO(CLEANING) | TO(BACKOFF) | TO(DONE) | TO(STOPPED),
 };
 
 bool coverage_may_follow(enum worker_state from, enum worker_state to) {
@@ -55,13 +63,10 @@ void coverage_add(struct coverage *sum, const struct coverage *part) {
         sum->reports[r] += part->reports[r];
 }
 
-/* By contract the answer to a SPAWN finds the worker as it was: STARTING. */
+/* By contract the answer to a SPAWN finds the worker as it was. */
 static bool can_meet(int state, int event) {
-    if (state == WORKER_PREPARING || state == WORKER_CLEANING ||
-        (event > EVENT_KILL && event < EVENT_SPAWNED) ||
-        (event > EVENT_READY && event < EVENT_EXITED) || event == EVENT_SIDE_EXITED)
-        return false;
-    return state == WORKER_STARTING || (event != EVENT_SPAWNED && event != EVENT_SPAWN_FAILED);
+    return state == WORKER_PREPARING || state == WORKER_STARTING || state == WORKER_CLEANING ||
+           (event != EVENT_SPAWNED && event != EVENT_SPAWN_FAILED);
 }
 
 static unsigned print_cell(uint64_t count, bool expected) {
@@ -87,6 +92,11 @@ static unsigned print_events(const struct coverage *coverage) {
     return missing;
 }
 
+/* A clean end whose cleaning up was left alone when it took too long, and has ended since. */
+static bool is_rare(int from, int to) {
+    return from == WORKER_FAILED && to == WORKER_DONE;
+}
+
 static unsigned print_changes(const struct coverage *coverage) {
     unsigned missing = 0;
 
@@ -96,7 +106,8 @@ static unsigned print_changes(const struct coverage *coverage) {
     for (int s = 0; s < WORKER_STATE_MAX; s++) {
         printf("\n# %-12s", worker_state_name((enum worker_state)s));
         for (int t = 0; t < WORKER_STATE_MAX; t++)
-            missing += print_cell(coverage->changes[s][t], s != t && (followers[s] >> t & 1));
+            missing += print_cell(
+                coverage->changes[s][t], s != t && (followers[s] >> t & 1) && !is_rare(s, t));
     }
     putchar('\n');
     return missing;
@@ -108,8 +119,7 @@ unsigned coverage_print(const struct coverage *coverage) {
     printf("#\n# reports:");
     for (int r = 0; r < REPORT_MAX; r++) {
         printf(" %s=%" PRIu64, report_kind_name((enum report_kind)r), coverage->reports[r]);
-        missing += coverage->reports[r] == 0 && r != REPORT_RELOADED && r != REPORT_RELOAD_FAILED &&
-                   r != REPORT_SCALED;
+        missing += coverage->reports[r] == 0 && r != REPORT_SCALED; /* that is the shell's */
     }
     putchar('\n');
     return missing;

@@ -17,7 +17,8 @@ struct future {
     nsec_t when;
     uint64_t order;
     enum future_kind kind;
-    uint32_t worker;
+    uint32_t worker; /* the seat */
+    uint32_t epoch;  /* … and its occupant */
     struct worker_event event;
 };
 

@@ -17,7 +17,13 @@ bool oracle_is_news(const struct body *body, const struct worker_event *event) {
         return body->live && event->generation == body->generation;
     case EVENT_READY:
     case EVENT_TREE_GONE:
+    case EVENT_ALIVE:
+    case EVENT_WATCHDOG_SET:
+    case EVENT_WATCHDOG_TRIGGER:
+    case EVENT_EXTEND:
         return event->generation == body->generation;
+    case EVENT_SIDE_EXITED:
+        return body->side && event->token == body->side_token;
     case EVENT_TIMER:
         return body->armed && event->token == body->token;
     case EVENT_START:
@@ -26,11 +32,6 @@ bool oracle_is_news(const struct body *body, const struct worker_event *event) {
     case EVENT_KILL:
     case EVENT_RELOAD:
     case EVENT_RESET:
-    case EVENT_ALIVE:
-    case EVENT_WATCHDOG_SET:
-    case EVENT_WATCHDOG_TRIGGER:
-    case EVENT_EXTEND:
-    case EVENT_SIDE_EXITED:
     case EVENT_SPAWNED:
     case EVENT_SPAWN_FAILED:
     case EVENT_MAX:
@@ -74,8 +75,8 @@ static void check_stale(const struct world *world, const struct observation *see
     const struct worker *after = &world->seats[seen->number].worker;
     const struct worker *before = &seen->before;
 
-    CLAIM(world, seen->outbox->count == 0, "stale news for worker %u: %u actions", seen->number,
-        seen->outbox->count);
+    CLAIM(world, seen->outbox->count == 0 || find(seen->outbox, ACTION_ROLL_ON),
+        "stale news for worker %u: %u actions", seen->number, seen->outbox->count);
     CLAIM(world,
         after->state == before->state && after->generation == before->generation &&
             after->token == before->token && after->pid == before->pid &&
@@ -84,8 +85,75 @@ static void check_stale(const struct world *world, const struct observation *see
         "stale news changed worker %u", seen->number);
 }
 
+/* The main process, or what is to come before it, and nobody has asked it to go. */
 static bool was_running(const struct observation *seen) {
-    return seen->before.state == WORKER_STARTING || seen->before.state == WORKER_READY;
+    return seen->before.state == WORKER_PREPARING || seen->before.state == WORKER_STARTING ||
+           seen->before.state == WORKER_READY;
+}
+
+static bool was_on_its_way_out(const struct observation *seen) {
+    return seen->before.state >= WORKER_STOPPING && seen->before.state <= WORKER_CLEANING;
+}
+
+static bool is_success(struct cause cause) {
+    return cause.kind == CAUSE_EXIT && cause.value == 0;
+}
+
+static bool is_tolerated(uint64_t set, uint32_t step) {
+    return set >> step & 1;
+}
+
+/* It was doomed: what for, and whether it was time. */
+static void note_doom(struct world *world, const struct observation *seen) {
+    struct body *body = &world->bodies[seen->number];
+    enum worker_state after = world->seats[seen->number].worker.state;
+    bool began = was_running(seen) && (after == WORKER_STOPPING || after == WORKER_KILLING);
+
+    if (oracle_is_by_hand(seen->event->kind)) {
+        if (was_on_its_way_out(seen) || began || seen->before.state == WORKER_FAILED) {
+            body->doom = (struct cause){0};
+            body->unasked = false;
+        }
+        return;
+    }
+    if (!began)
+        return;
+    body->unasked = true;
+    if (seen->event->kind == EVENT_SIDE_EXITED)
+        body->doom = seen->event->cause;
+    else if (seen->event->kind == EVENT_WATCHDOG_TRIGGER)
+        body->doom = (struct cause){.kind = CAUSE_WATCHDOG};
+    else if (seen->before.state != WORKER_READY) {
+        body->doom = (struct cause){.kind = CAUSE_START_TIMEOUT};
+        CLAIM(world, world->now >= body->deadline, "seat %u: the start timeout comes early",
+            seen->number);
+    } else if (body->watchdog > 0 && world->now >= nsec_add(body->alive, body->watchdog))
+        body->doom = (struct cause){.kind = CAUSE_WATCHDOG};
+    else {
+        body->doom = (struct cause){.kind = CAUSE_RUNTIME};
+        CLAIM(world, world->now >= body->deadline, "seat %u has not run for long enough",
+            seen->number);
+    }
+}
+
+static struct cause expected_cause(const struct body *body, struct cause end) {
+    struct cause doom = body->doom;
+
+    if (doom.kind == CAUSE_NONE)
+        return end;
+    if (doom.kind >= CAUSE_START_TIMEOUT && end.kind == CAUSE_SIGNAL)
+        doom.value = end.value;
+    if (doom.kind >= CAUSE_START_TIMEOUT && end.kind == CAUSE_CORE) {
+        doom.status = 1;
+        doom.value = end.value;
+    }
+    return doom;
+}
+
+/* Of a command that has done what it is for nobody speaks. */
+static bool is_worth_a_word(const struct observation *seen, const struct body *body) {
+    return body->role == ROLE_MAIN || !is_success(seen->event->cause) ||
+           (body->role == ROLE_PRE && seen->before.state != WORKER_PREPARING);
 }
 
 /* The end of a process: told once, with what was told to us. */
@@ -93,61 +161,99 @@ static void check_exit(struct world *world, const struct observation *seen, bool
     struct body *body = &world->bodies[seen->number];
     const struct report *report = NULL;
     unsigned count = count_reports(seen->outbox, REPORT_EXITED, &report);
-    bool expected = seen->event->kind == EVENT_EXITED && news;
+    bool ended = seen->event->kind == EVENT_EXITED && news;
+    bool expected = ended && is_worth_a_word(seen, body);
 
-    CLAIM(world, count == expected, "worker %u: %u exits reported", seen->number, count);
-    if (!expected)
+    CLAIM(world, count == expected, "seat %u: %u exits reported", seen->number, count);
+    if (!ended)
         return;
+    struct cause cause = body->role == ROLE_STOP_POST ? seen->event->cause
+                                                      : expected_cause(body, seen->event->cause);
     CLAIM(world,
-        report->generation == body->generation && report->pid == body->pid &&
-            equal(report->cause, seen->event->cause) &&
-            report->ran == nsec_sub(world->now, body->started),
-        "worker %u: the exit report is not about the exit", seen->number);
+        !expected || (report->generation == body->generation && report->pid == body->pid &&
+                         report->role == body->role && equal(report->cause, cause)),
+        "seat %u: the exit report is not about the exit", seen->number);
+    CLAIM(world, body->role != ROLE_MAIN || report->ran == nsec_sub(world->now, body->started),
+        "seat %u ran for another time", seen->number);
     body->live = false;
     world->ended++;
     body->tree_owed = seen->before.state == WORKER_STOPPING || seen->before.state == WORKER_KILLING;
+    if (body->role == ROLE_STOP_POST)
+        return;
+    body->cause = cause;
+    body->ran = nsec_sub(world->now, body->started);
+    if (seen->before.state == WORKER_STARTING || seen->before.state == WORKER_READY)
+        body->unasked = true;
+    if (seen->before.state == WORKER_PREPARING && !is_success(cause) &&
+        !is_tolerated(world->pool.rules.pre_tolerated, seen->before.step))
+        body->unasked = true;
 }
 
-static bool is_automatic(const struct observation *seen) {
-    return (seen->event->kind == EVENT_EXITED && was_running(seen)) ||
-           seen->event->kind == EVENT_TIMER;
+/* The first process of a start. */
+static bool is_start(const struct world *world, const struct action *spawn) {
+    return spawn && spawn->spawn.step == 0 &&
+           spawn->spawn.role == (world->pool.rules.n_pre > 0 ? ROLE_PRE : ROLE_MAIN);
 }
 
-/* A new process: never beside an old one, never before the old tree has gone. */
-static void check_spawn(struct world *world, const struct observation *seen) {
+static void note_start(struct world *world, const struct observation *seen, bool automatic) {
     struct body *body = &world->bodies[seen->number];
     const struct worker *worker = &world->seats[seen->number].worker;
-    bool spawn = find(seen->outbox, ACTION_SPAWN) != NULL;
+    uint32_t *highest = &world->highest[worker->number];
 
-    CLAIM(world, worker->generation == seen->before.generation + spawn,
-        "worker %u: generation %u after %u", seen->number, worker->generation,
-        seen->before.generation);
-    CLAIM(world, body->killed || !find_report(seen->outbox, REPORT_LEFTOVER),
-        "worker %u leaves something behind that nobody tried to kill", seen->number);
-    if ((seen->event->kind == EVENT_TREE_GONE && seen->before.state == WORKER_DRAINING) ||
-        find_report(seen->outbox, REPORT_LEFTOVER))
-        body->tree_owed = false;
-    if (!spawn)
-        return;
-    CLAIM(world, !body->live, "worker %u: a second process beside the first", seen->number);
-    CLAIM(world, !body->tree_owed, "worker %u: a new process beside the old tree", seen->number);
-    CLAIM(world, worker->wanted, "worker %u: nobody wants the new process", seen->number);
-    CLAIM(world, worker->state == WORKER_STARTING, "worker %u spawns and is %s", seen->number,
-        worker_state_name(worker->state));
+    CLAIM(world, worker->wanted, "seat %u: nobody wants the new process", seen->number);
+    CLAIM(world, worker->generation > seen->before.generation, "seat %u: generation %u after %u",
+        seen->number, worker->generation, seen->before.generation);
+    if (world->seats[seen->number].role == SEAT_HOLDER) {
+        CLAIM(world, worker->generation > *highest, "worker %u: generation %u after %u",
+            worker->number, worker->generation, *highest);
+        *highest = worker->generation;
+    }
     body->generation = worker->generation;
     body->started = world->now;
-    body->killed = false;
-    if (is_automatic(seen) && seen->before.state != WORKER_DRAINING)
+    body->deadline = nsec_add(world->now, world->pool.rules.start_timeout);
+    body->watchdog = world->pool.rules.watchdog;
+    body->killed = body->unasked = false;
+    body->doom = (struct cause){0};
+    if (automatic)
         return;
     body->failures = 0;
     body->window = world->now;
     body->starts = 1;
 }
 
+/* A new process: never beside an old one, never before the old tree has gone. */
+static void check_spawn(struct world *world, const struct observation *seen, bool automatic) {
+    static const enum worker_state states[] = {WORKER_STARTING, WORKER_PREPARING, WORKER_CLEANING};
+    struct body *body = &world->bodies[seen->number];
+    const struct worker *worker = &world->seats[seen->number].worker;
+    const struct action *spawn = find(seen->outbox, ACTION_SPAWN);
+
+    CLAIM(world,
+        body->killed || !world->pool.rules.send_kill || !find_report(seen->outbox, REPORT_LEFTOVER),
+        "seat %u leaves something behind that nobody tried to kill", seen->number);
+    if ((seen->event->kind == EVENT_TREE_GONE && seen->before.state == WORKER_DRAINING) ||
+        find_report(seen->outbox, REPORT_LEFTOVER))
+        body->tree_owed = false;
+    CLAIM(world, is_start(world, spawn) || worker->generation == seen->before.generation,
+        "seat %u: generation %u without a start", seen->number, worker->generation);
+    if (!spawn)
+        return;
+    CLAIM(world, !body->live, "seat %u: a second process beside the first", seen->number);
+    CLAIM(world, !body->tree_owed, "seat %u: a new process beside the old tree", seen->number);
+    CLAIM(world, worker->state == states[spawn->spawn.role], "seat %u spawns and is %s",
+        seen->number, worker_state_name(worker->state));
+    body->role = spawn->spawn.role;
+    if (is_start(world, spawn)) {
+        CLAIM(world, spawn->spawn.fresh == !automatic, "seat %u: a start that is wrongly fresh",
+            seen->number);
+        note_start(world, seen, automatic);
+    }
+}
+
 /* The k-th failure in a row (from 0) waits so long, before jitter. */
 static double nominal_delay(const struct backoff_rules *rules, uint32_t failures) {
-    if (failures == 0 || rules->base == 0)
-        return 0;
+    if (failures == 0)
+        return (double)rules->first;
     return fmin((double)rules->base * pow(rules->factor_permille / 1000.0, failures - 1.0),
         (double)rules->max);
 }
@@ -185,35 +291,6 @@ static void check_start_limit(struct world *world, const struct observation *see
         seen->number, body->starts, rules->interval);
 }
 
-enum fate { FATE_RESTART, FATE_DONE, FATE_FAILED };
-
-static bool is_listed(struct cause member, struct cause cause) {
-    if (member.kind == CAUSE_SIGNAL)
-        return (cause.kind == CAUSE_SIGNAL || cause.kind == CAUSE_CORE) &&
-               cause.value == member.value;
-    return member.kind == cause.kind && member.kind != CAUSE_NONE && cause.value == member.value;
-}
-
-static enum fate fate_of(const struct world *world, struct cause cause) {
-    bool clean = (cause.kind == CAUSE_EXIT && cause.value == 0) || is_listed(world->success, cause);
-    enum restart_mode mode = world->pool.rules.restart.mode;
-    enum fate end = clean ? FATE_DONE : FATE_FAILED;
-
-    if (is_listed(world->prevent, cause) || mode == RESTART_NO)
-        return end;
-    if (mode == RESTART_ALWAYS)
-        return FATE_RESTART;
-    if (mode == RESTART_ON_SUCCESS)
-        return clean ? FATE_RESTART : end;
-    if (clean || mode == RESTART_ON_WATCHDOG)
-        return end;
-    if (mode == RESTART_ON_ABORT && cause.kind != CAUSE_SIGNAL && cause.kind != CAUSE_CORE)
-        return end;
-    if (mode == RESTART_ON_ABNORMAL && cause.kind == CAUSE_EXIT)
-        return end;
-    return FATE_RESTART;
-}
-
 /* Restarts are given up: because they are used up, or because the start limit says so. */
 static void check_refusal(struct world *world, const struct observation *seen) {
     const struct worker_rules *rules = &world->pool.rules;
@@ -243,61 +320,119 @@ static void check_refusal(struct world *world, const struct observation *seen) {
         "the start limit ends brood when asked to");
 }
 
-/* What has to follow from the end of a process that nobody asked for. */
+/* What has to follow from an end that nobody asked for. */
 static void check_fate(struct world *world, const struct observation *seen) {
+    struct body *body = &world->bodies[seen->number];
     const struct worker *worker = &world->seats[seen->number].worker;
     const struct report *backoff = find_report(seen->outbox, REPORT_BACKOFF);
-    bool restarted = backoff || find(seen->outbox, ACTION_SPAWN);
-    enum fate fate = fate_of(world, seen->event->cause);
+    bool restarted = backoff || is_start(world, find(seen->outbox, ACTION_SPAWN));
     nsec_t delay = backoff ? backoff->delay : 0;
 
-    world->proven |= seen->event->cause.kind != CAUSE_EXEC;
-    if (!world->proven && !cause_can_heal(seen->event->cause))
-        fate = FATE_FAILED;
-    CLAIM(world, !restarted || fate == FATE_RESTART, "worker %u should not have been restarted",
+    if (body->trial) {
+        CLAIM(world, worker->state == WORKER_FAILED || world->seats[seen->number].role == SEAT_FREE,
+            "a replacement has a second try");
+        return;
+    }
+    if (body->cause.kind == CAUSE_SPAWN) { /* counts as nothing, and is tried again */
+        CLAIM(world, backoff, "seat %u does not wait after a failed spawn", seen->number);
+        check_delay(world, seen, 0, SPAWN_RETRY, delay);
+        return;
+    }
+    enum fate fate = oracle_fate(world, body->cause);
+    CLAIM(world, !restarted || fate == FATE_RESTART, "seat %u should not have been restarted",
         seen->number);
-    CLAIM(world, world->pool.ledger.restarts == seen->restarts_before + restarted,
-        "the restart of worker %u is not counted", seen->number);
     if (restarted) {
-        nsec_t ran = nsec_sub(world->now, seen->before.started);
-
-        check_delay(world, seen, ran, 0, delay);
+        world->restarts++;
+        check_delay(world, seen, body->ran, 0, delay);
         check_start_limit(world, seen, nsec_add(world->now, delay));
         return;
     }
-    CLAIM(world, worker->state == (fate == FATE_DONE ? WORKER_DONE : WORKER_FAILED),
-        "worker %u is %s after its end", seen->number, worker_state_name(worker->state));
+    CLAIM(world,
+        worker->state == (fate == FATE_DONE ? WORKER_DONE : WORKER_FAILED) ||
+            world->seats[seen->number].role == SEAT_FREE,
+        "seat %u is %s after its end", seen->number, worker_state_name(worker->state));
     if (fate == FATE_RESTART)
         check_refusal(world, seen);
 }
 
-static void check_meaning(struct world *world, const struct observation *seen) {
-    const struct report *backoff = find_report(seen->outbox, REPORT_BACKOFF);
+/* The end under way, if there was one, has been drawn a conclusion from. */
+static bool is_concluded(const struct world *world, const struct observation *seen) {
+    enum worker_state after = world->seats[seen->number].worker.state;
+    bool late = seen->before.state == WORKER_FAILED && seen->event->kind == EVENT_EXITED;
 
-    if (seen->event->kind == EVENT_EXITED && was_running(seen)) {
-        check_fate(world, seen);
-        return;
-    }
-    /* A pool that is started anew after its end begins to count anew. */
+    if (find_report(seen->outbox, REPORT_LEFTOVER) && seen->before.state != WORKER_DRAINING)
+        return false; /* its process is still there */
+    return (was_running(seen) || was_on_its_way_out(seen) || late) &&
+           (is_start(world, find(seen->outbox, ACTION_SPAWN)) || after == WORKER_STOPPED ||
+               after >= WORKER_BACKOFF);
+}
+
+/* Returns whether what was started, was started by itself. */
+static bool check_meaning(struct world *world, const struct observation *seen) {
+    struct body *body = &world->bodies[seen->number];
+    bool concluded = is_concluded(world, seen);
     bool revived = seen->ended_before && !world->pool.ended;
-    if (revived) {
-        world->exhausted = 0;
-        world->forgotten += seen->restarts_before;
-    }
-    CLAIM(world, !revived || !world->pool.ledger.exhausted, "a new run is used up from the start");
-    CLAIM(world, world->pool.ledger.restarts == (revived ? 0 : seen->restarts_before),
-        "event %d counted as a restart of worker %u", seen->event->kind, seen->number);
+
+    if (seen->event->kind == EVENT_EXITED && body->role == ROLE_MAIN && was_running(seen))
+        world->proven |= seen->event->cause.kind != CAUSE_EXEC;
     if (seen->event->kind == EVENT_READY && seen->before.state == WORKER_STARTING)
         world->proven = true;
-    CLAIM(world, (backoff != NULL) == (seen->event->kind == EVENT_SPAWN_FAILED),
-        "worker %u backs off after event %d", seen->number, seen->event->kind);
-    if (backoff)
-        check_delay(world, seen, 0, SPAWN_RETRY, backoff->delay);
+    if (seen->event->kind == EVENT_SPAWN_FAILED && was_running(seen)) {
+        body->unasked = true;
+        body->cause = seen->event->cause;
+        body->ran = 0;
+    }
+    if (concluded && body->unasked)
+        check_fate(world, seen);
+    CLAIM(world,
+        !concluded || body->unasked || seen->before.state == WORKER_FAILED ||
+            find_report(seen->outbox, REPORT_STOPPED),
+        "seat %u was asked to stop, and it is not told", seen->number);
+    /* A pool that is started anew after its end begins to count anew. */
+    if (revived) {
+        world->exhausted = 0;
+        world->restarts = 0;
+    }
+    CLAIM(world, !revived || !world->pool.ledger.exhausted, "a new run is used up from the start");
+    return (concluded && body->unasked) ||
+           (seen->before.state == WORKER_BACKOFF && seen->event->kind == EVENT_TIMER);
+}
+
+/* What the process says of itself; what the next timer has to keep to. */
+static void note_words(struct world *world, const struct observation *seen) {
+    struct body *body = &world->bodies[seen->number];
+    const struct worker *worker = &world->seats[seen->number].worker;
+    const struct worker_rules *rules = &world->pool.rules;
+    enum worker_state before = seen->before.state;
+    nsec_t until = nsec_add(world->now, seen->event->value);
+
+    if (seen->event->kind == EVENT_SIDE_EXITED)
+        body->side = false;
+    if (worker->state == WORKER_READY && before == WORKER_STARTING) {
+        body->alive = world->now;
+        body->deadline = nsec_add(world->now, rules->runtime_max);
+        CLAIM(world, !body->side, "seat %u is ready too early", seen->number);
+    }
+    if (seen->event->kind == EVENT_RESET) {
+        body->failures = 0;
+        body->starts = 0;
+        body->window = 0;
+    }
+    if (seen->event->kind == EVENT_ALIVE && before == WORKER_READY)
+        body->alive = world->now;
+    if (seen->event->kind == EVENT_WATCHDOG_SET &&
+        (before == WORKER_READY || before == WORKER_STARTING)) {
+        body->alive = world->now;
+        body->watchdog = seen->event->value;
+    }
+    if (seen->event->kind == EVENT_EXTEND && was_running(seen) && until > body->deadline)
+        body->deadline = until;
 }
 
 /* A timer belongs to a state that waits for something, and such a state has one. */
 static void check_timer(const struct world *world, const struct observation *seen) {
     const struct worker *worker = &world->seats[seen->number].worker;
+    nsec_t fires = world->bodies[seen->number].fires;
     bool armed = world->bodies[seen->number].armed, may = false, must = false;
 
     if (seen->event->kind == EVENT_TIMER &&
@@ -305,7 +440,7 @@ static void check_timer(const struct world *world, const struct observation *see
         armed = false;
     for (uint32_t i = 0; i < seen->outbox->count; i++)
         if (seen->outbox->actions[i].kind == ACTION_SET_TIMER)
-            armed = seen->outbox->actions[i].timer.when != NSEC_NEVER;
+            armed = (fires = seen->outbox->actions[i].timer.when) != NSEC_NEVER;
     switch (worker->state) {
     case WORKER_STOPPING:
     case WORKER_DRAINING:
@@ -316,11 +451,21 @@ static void check_timer(const struct world *world, const struct observation *see
     case WORKER_BACKOFF:
         may = must = true;
         break;
-    case WORKER_STOPPED:
+    case WORKER_CLEANING:
+        may = true;
+        must = world->pool.rules.stop_timeout != NSEC_NEVER;
+        break;
     case WORKER_PREPARING:
     case WORKER_STARTING:
+        may = must = world->pool.rules.start_timeout != NSEC_NEVER;
+        break;
     case WORKER_READY:
-    case WORKER_CLEANING:
+        may = true;
+        must = world->bodies[seen->number].watchdog > 0 ||
+               world->pool.rules.runtime_max != NSEC_NEVER ||
+               world->pool.rules.recycle_after != NSEC_NEVER;
+        break;
+    case WORKER_STOPPED:
     case WORKER_DONE:
     case WORKER_FAILED:
     case WORKER_STATE_MAX:
@@ -332,6 +477,13 @@ static void check_timer(const struct world *world, const struct observation *see
         worker_state_name(worker->state));
     CLAIM(world, armed || !must, "worker %u is %s without a timer", seen->number,
         worker_state_name(worker->state));
+    const struct body *body = &world->bodies[seen->number];
+    if (worker->state == WORKER_READY && body->watchdog > 0)
+        CLAIM(world, fires <= nsec_add(body->alive, body->watchdog), "seat %u: the watchdog sleeps",
+            seen->number);
+    if (worker->state == WORKER_STARTING || worker->state == WORKER_PREPARING)
+        CLAIM(world, !armed || fires == body->deadline, "seat %u has another time to start",
+            seen->number);
 }
 
 /* Which states have a process, and which cannot. */
@@ -368,21 +520,22 @@ static void check_process(const struct world *world, const struct observation *s
 /* The ledger against a recount, and the end of the pool. */
 static void check_ledger(const struct world *world, const struct observation *seen) {
     uint32_t states[WORKER_STATE_MAX] = {0}, alive = 0;
-    uint64_t restarts = 0;
 
-    for (uint32_t i = 0; i < world->pool.n_places; i++) {
+    for (uint32_t i = 0; i < world->pool.n_seats; i++) {
         enum worker_state state = world->seats[i].worker.state;
 
+        if (world->seats[i].role == SEAT_FREE)
+            continue;
         states[state]++;
-        restarts += world->seats[i].worker.restarts;
         alive += state != WORKER_STOPPED && state != WORKER_DONE && state != WORKER_FAILED;
     }
     CLAIM(world, memcmp(states, world->pool.ledger.states, sizeof(states)) == 0,
         "the ledger differs from a recount");
     CLAIM(world,
-        restarts - world->forgotten == world->pool.ledger.restarts &&
+        world->restarts == world->pool.ledger.restarts &&
             world->pool.ledger.restarts <= world->pool.rules.max_restarts,
-        "%" PRIu64 " restarts, %" PRIu64 " in the ledger", restarts, world->pool.ledger.restarts);
+        "%" PRIu64 " restarts, %" PRIu64 " in the ledger", world->restarts,
+        world->pool.ledger.restarts);
     CLAIM(world, world->pool.ended == (alive == 0), "%u workers are alive and ended is %d", alive,
         world->pool.ended);
     CLAIM(world,
@@ -390,24 +543,40 @@ static void check_ledger(const struct world *world, const struct observation *se
         "the end of the pool is told when it comes, and once");
 }
 
+/* A command to all is not for who is only to come, or on its way out. */
+static bool is_refused(const struct observation *seen) {
+    enum worker_event_kind kind = seen->event->kind;
+
+    if (kind == EVENT_RESTART || kind == EVENT_RELOAD)
+        return seen->role_before != SEAT_HOLDER;
+    return seen->role_before == SEAT_RETIRING && (kind == EVENT_START || kind == EVENT_RESET);
+}
+
 void oracle_check(struct world *world, const struct observation *seen) {
     struct body *body = &world->bodies[seen->number];
-    enum worker_state before = seen->before.state, after = world->seats[seen->number].worker.state;
-    bool news = oracle_is_news(body, seen->event);
+    enum worker_state before = seen->before.state;
+    enum worker_state after = world->seats[seen->number].worker.state;
+    bool news = oracle_is_news(body, seen->event) && !is_refused(seen), automatic = false;
 
-    CLAIM(world, coverage_may_follow(before, after), "worker %u went from %s to %s", seen->number,
+    CLAIM(world, coverage_may_follow(before, after), "seat %u went from %s to %s", seen->number,
         worker_state_name(before), worker_state_name(after));
     if (!news)
         check_stale(world, seen);
     if (seen->event->kind == EVENT_SPAWN_FAILED)
         body->live = false;
     check_exit(world, seen, news);
+    if (news)
+        note_doom(world, seen);
+    if (news)
+        automatic = check_meaning(world, seen);
+    if (news)
+        note_words(world, seen);
+    check_spawn(world, seen, automatic);
     check_timer(world, seen);
     if (news && seen->event->kind == EVENT_TIMER)
         body->armed = false;
-    if (news)
-        check_meaning(world, seen);
-    check_spawn(world, seen);
     check_process(world, seen);
     check_ledger(world, seen);
+    oracle_check_readiness(world, seen);
+    body->lost |= world->seats[seen->number].role == SEAT_RETIRING && after == WORKER_FAILED;
 }

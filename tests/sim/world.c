@@ -45,58 +45,6 @@ void world_fail(const struct world *world, const char *format, ...) {
     exit(1);
 }
 
-static bool chance(struct world *world, unsigned permille) {
-    return random_below(&world->random, 1000) < permille;
-}
-
-static nsec_t within(struct world *world, nsec_t span) {
-    return random_below(&world->random, span + 1);
-}
-
-/* Now and then the same news comes again, later: the world is full of echoes. */
-static void later(struct world *world, nsec_t delay, uint32_t worker, struct worker_event event) {
-    struct future future = {.when = nsec_add(world->now, delay), .worker = worker, .event = event};
-
-    futures_push(&world->futures, &future);
-    if (chance(world, world->manners.echoes)) {
-        future.when = nsec_add(future.when, within(world, 3 * NSEC_PER_SEC));
-        futures_push(&world->futures, &future);
-    }
-}
-
-static void exit_later(
-    struct world *world, nsec_t delay, uint32_t worker, enum cause_kind kind, int value) {
-    later(world, delay, worker,
-        (struct worker_event){
-            .kind = EVENT_EXITED,
-            .generation = world->bodies[worker].generation,
-            .cause = {.kind = kind, .value = value},
-        });
-}
-
-static void gone_later(struct world *world, nsec_t delay, uint32_t worker) {
-    later(world, delay, worker,
-        (struct worker_event){
-            .kind = EVENT_TREE_GONE, .generation = world->bodies[worker].generation});
-}
-
-static void random_exit(struct world *world, nsec_t delay, uint32_t worker) {
-    static const int signals[] = {SIGSEGV, SIGKILL, SIGABRT, SIGTERM};
-    static const int statuses[] = {0, 0, 1, 2, 75, 143, 255};
-    uint64_t dice = random_below(&world->random, 10);
-
-    if (dice < 6)
-        exit_later(world, delay, worker, CAUSE_EXIT,
-            statuses[random_below(&world->random, ELEMENTS(statuses))]);
-    else if (dice < 8)
-        exit_later(world, delay, worker, CAUSE_SIGNAL,
-            signals[random_below(&world->random, ELEMENTS(signals))]);
-    else if (dice < 9)
-        exit_later(world, delay, worker, CAUSE_CORE, SIGSEGV);
-    else
-        exit_later(world, delay, worker, CAUSE_LOST, 0);
-}
-
 static void feed(struct world *world, uint32_t number, struct worker_event event);
 static void apply(struct world *world, const struct outbox *outbox);
 
@@ -107,96 +55,37 @@ static void command_all(struct world *world, enum worker_event_kind kind) {
         outbox.count = 0;
         pool_roll_cancel(&world->pool, &outbox);
         apply(world, &outbox);
-        world->rolling = world->roll_owed = false;
+        world->rolling = world->roll_owed = world->has_target = false;
     }
-    for (uint32_t i = 0; i < world->pool.n_places; i++)
+    for (uint32_t i = 0; i < world->pool.n_seats; i++)
         feed(world, i, (struct worker_event){.kind = kind});
 }
 
-/* A process is born, and what will become of it is decided. */
-static bool give_birth(struct world *world, uint32_t number) {
-    struct body *body = &world->bodies[number];
-    const struct manners *manners = &world->manners;
+/* In place: the next one when the last one serves again, or will not, and never sooner. */
+static void on_restart_in_place(struct world *world, uint32_t seat) {
+    const struct worker *last = &world->seats[world->target].worker;
 
-    if (!world->calm && chance(world, manners->spawn_fails))
-        return false;
-    body->live = true;
-    body->pid = ++world->last_pid;
-    world->made++;
-    if (!world->calm && chance(world, manners->exec_fails)) {
-        exit_later(world, within(world, NSEC_PER_MSEC), number, CAUSE_EXEC, ENOENT);
-        return true;
-    }
-    if (world->calm || !chance(world, manners->never_ready))
-        later(world, within(world, manners->ready_within), number,
-            (struct worker_event){.kind = EVENT_READY, .generation = body->generation});
-    if (!world->calm && !chance(world, manners->never_exits))
-        random_exit(world, within(world, manners->lives), number);
-    return true;
+    CLAIM(world, world->pool.surge == 0 || world->pool.rules.oneshot,
+        "seat %u is restarted in place, with a surge", seat);
+    CLAIM(world, world->seats[seat].role == SEAT_HOLDER, "seat %u holds nothing", seat);
+    CLAIM(world, !world->has_target, "seat %u is restarted while seat %u is %s", seat,
+        world->target, worker_state_name(last->state));
+    world->has_target = true;
+    world->target = seat;
+    world->target_generation = world->seats[seat].worker.generation;
 }
 
-static void on_signal(struct world *world, uint32_t number) {
-    const struct manners *manners = &world->manners;
+/* What the pool itself tells a seat to do. */
+static void on_feed(struct world *world, uint32_t seat, enum worker_event_kind kind) {
+    enum seat_role role = world->seats[seat].role;
 
-    CLAIM(
-        world, world->bodies[number].live, "a signal for worker %u, which has no process", number);
-    if (!world->calm && chance(world, manners->deaf))
-        return;
-    if (chance(world, 300))
-        random_exit(world, within(world, manners->obeys_within), number);
+    if (kind == EVENT_RESTART)
+        on_restart_in_place(world, seat);
+    else if (kind == EVENT_START)
+        CLAIM(world, role != SEAT_HOLDER, "seat %u is started by the pool", seat);
     else
-        exit_later(world, within(world, manners->obeys_within), number, CAUSE_SIGNAL,
-            world->pool.rules.stop_signal);
-}
-
-/* The tree of a living process cannot be gone; to say so all the same must not matter. */
-static void on_tree(struct world *world, uint32_t number, bool kill) {
-    bool bad = !world->calm && chance(world, world->manners.unkillable);
-
-    world->bodies[number].killed |= kill;
-    if (world->bodies[number].live) {
-        CLAIM(world, kill, "worker %u: the tree is checked while the process lives", number);
-        if (!bad)
-            exit_later(world, within(world, 30 * NSEC_PER_MSEC), number, CAUSE_SIGNAL, SIGKILL);
-        else if (chance(world, 500))
-            exit_later(world, within(world, 3 * KILL_PATIENCE), number, CAUSE_SIGNAL, SIGKILL);
-        if (chance(world, 300))
-            gone_later(world, 0, number);
-        return;
-    }
-    if (world->calm || !chance(world, world->manners.lingers))
-        gone_later(world, within(world, 2 * NSEC_PER_MSEC), number);
-    else if (chance(world, 500))
-        gone_later(world, within(world, 2 * KILL_PATIENCE), number);
-}
-
-static void on_timer(struct world *world, uint32_t number, nsec_t when, uint32_t token) {
-    struct body *body = &world->bodies[number];
-
-    body->armed = when != NSEC_NEVER;
-    body->token = token;
-    if (!body->armed)
-        return;
-    later(world, nsec_add(nsec_sub(when, world->now), within(world, LATENESS)), number,
-        (struct worker_event){.kind = EVENT_TIMER, .token = token});
-}
-
-/* A roll goes on when its worker serves again, or will not, and never sooner. */
-static void on_roll_next(struct world *world, uint32_t number) {
-    const struct worker *last = &world->seats[world->roll_target].worker;
-
-    CLAIM(world, world->rolling, "a restart of worker %u by a roll that does not exist", number);
-    if (world->roll_has_target)
-        CLAIM(world,
-            number > world->roll_target &&
-                (!last->wanted || last->state == WORKER_DONE ||
-                    (last->state == WORKER_READY && last->generation > world->roll_generation)),
-            "the roll goes on to worker %u while worker %u is %s", number, world->roll_target,
-            worker_state_name(last->state));
-    world->roll_has_target = true;
-    world->roll_target = number;
-    world->roll_generation = world->seats[number].worker.generation;
-    feed(world, number, (struct worker_event){.kind = EVENT_RESTART});
+        CLAIM(world, kind == EVENT_STOP && role == SEAT_RETIRING, "seat %u is told %d", seat, kind);
+    feed(world, seat, (struct worker_event){.kind = kind});
 }
 
 static void on_report(struct world *world, const struct report *report) {
@@ -204,11 +93,11 @@ static void on_report(struct world *world, const struct report *report) {
     if (report->kind == REPORT_ROLLING) {
         CLAIM(world, !world->rolling, "two rolls at once");
         world->rolling = true;
-        world->roll_due = world->roll_has_target = false;
+        world->roll_due = false;
     } else if (report->kind == REPORT_ROLL_DONE || report->kind == REPORT_ROLL_FAILED) {
         CLAIM(world, world->rolling, "the end of a roll that never began");
         world->roll_due = world->roll_owed && report->kind == REPORT_ROLL_DONE;
-        world->rolling = world->roll_owed = false;
+        world->rolling = world->roll_owed = world->has_target = false;
     }
 }
 
@@ -226,18 +115,21 @@ static void apply_one(struct world *world, const struct action *action) {
     case ACTION_SET_TIMER: /* these two are facts of the step, and noted with it */
     case ACTION_REPORT:
         break;
+    case ACTION_SPAWN_SIDE:
+        on_spawn_side(world, action);
+        break;
+    case ACTION_KILL_SIDE: /* noted with the step, too */
+        break;
     case ACTION_BROADCAST:
         command_all(world, (enum worker_event_kind)action->event);
         break;
     case ACTION_FEED:
-        on_roll_next(world, action->worker);
+        on_feed(world, action->worker, (enum worker_event_kind)action->event);
         break;
     case ACTION_SHUT_DOWN:
         command_all(world, EVENT_STOP);
         break;
     case ACTION_SPAWN:
-    case ACTION_SPAWN_SIDE:
-    case ACTION_KILL_SIDE:
     case ACTION_ROLL_ON:
     case ACTION_ENDED:
         break;
@@ -255,11 +147,32 @@ static void answer(struct world *world, uint32_t number, bool born) {
 
 static void note_actions(struct world *world, const struct outbox *outbox);
 
+/* Who has just taken a seat: all that was known of it is of somebody else. */
+static void note_seats(struct world *world) {
+    for (uint32_t i = 0; i < world->pool.n_seats; i++) {
+        struct body *body = &world->bodies[i];
+        enum seat_role role = world->seats[i].role;
+
+        if (role == SEAT_FREE)
+            body->vacant = true;
+        else if (body->vacant)
+            *body = (struct body){
+                .epoch = body->epoch + 1,
+                .token = world->seats[i].worker.token,
+                .trial = role == SEAT_REPLACEMENT,
+            };
+        if (role == SEAT_HOLDER)
+            body->trial = body->scaled = body->lost = false;
+    }
+    oracle_check_seats(world);
+}
+
 static void roll_on(struct world *world) {
     struct outbox outbox;
 
     outbox.count = 0;
     pool_roll_on(&world->pool, &outbox);
+    note_seats(world);
     note_actions(world, &outbox);
     apply(world, &outbox);
 }
@@ -272,7 +185,7 @@ static void apply(struct world *world, const struct outbox *outbox) {
     for (uint32_t i = 0; i < outbox->count; i++)
         if (outbox->actions[i].kind == ACTION_SPAWN) {
             spawn = &outbox->actions[i];
-            born = give_birth(world, spawn->worker);
+            born = give_birth(world, spawn);
         }
     for (uint32_t i = 0; i < outbox->count; i++)
         apply_one(world, &outbox->actions[i]);
@@ -289,13 +202,26 @@ static void note_actions(struct world *world, const struct outbox *outbox) {
 
         if (action->kind == ACTION_SET_TIMER)
             on_timer(world, action->worker, action->timer.when, action->timer.token);
+        else if (action->kind == ACTION_KILL_SIDE)
+            on_kill_side(world, action->worker);
         else if (action->kind == ACTION_REPORT)
             on_report(world, &action->report);
     }
     CLAIM(world, !world->roll_due, "a roll that was asked for in the middle of another is lost");
 }
 
+/* The one that is restarted in place serves again, or will not. */
+static bool target_is_done(const struct world *world) {
+    const struct worker *last = &world->seats[world->target].worker;
+
+    return world->seats[world->target].role != SEAT_HOLDER || !last->wanted ||
+           !worker_state_is_alive(last->state) ||
+           (last->generation > world->target_generation &&
+               (last->state == WORKER_READY || last->state == WORKER_BACKOFF));
+}
+
 static void note(struct world *world, const struct observation *seen) {
+    world->has_target = world->has_target && !target_is_done(world);
     enum worker_state before = seen->before.state, after = world->seats[seen->number].worker.state;
 
     world->trace[world->steps % TRACE_LENGTH] =
@@ -314,14 +240,21 @@ static void feed(struct world *world, uint32_t number, struct worker_event event
         .number = number,
         .event = &event,
         .outbox = &outbox,
+        .role_before = world->seats[number].role,
+        .ready_before = pool_ready(&world->pool),
         .before = world->seats[number].worker,
         .restarts_before = world->pool.ledger.restarts,
         .ended_before = world->pool.ended,
         .exhausted_before = world->pool.ledger.exhausted,
     };
     pool_step(&world->pool, number, &event, &outbox);
+    if (seen.role_before == SEAT_FREE) {
+        CLAIM(world, outbox.count == 0, "an empty seat does something");
+        return;
+    }
     note(world, &seen);
     oracle_check(world, &seen);
+    note_seats(world);
     note_actions(world, &outbox);
     apply(world, &outbox);
 }
@@ -344,6 +277,7 @@ static void noise(struct world *world, uint32_t number) {
     const struct body *body = &world->bodies[number];
     struct worker_event event = {
         .kind = kinds[random_below(&world->random, ELEMENTS(kinds))],
+        .pid = body->pid,
         .generation = body->generation - 1 - (uint32_t)random_below(&world->random, 3),
         .token = body->token - 1 - (uint32_t)random_below(&world->random, 3),
         .cause = {.kind = CAUSE_EXIT, .value = 1},
@@ -354,21 +288,73 @@ static void noise(struct world *world, uint32_t number) {
     feed(world, number, event);
 }
 
+/* Whoever still retires from a number that comes back has it again: nobody new beside it. */
+static void check_number(const struct world *world, uint32_t number) {
+    for (uint32_t i = 0; i < world->pool.n_seats; i++)
+        CLAIM(world,
+            world->seats[i].role != SEAT_RETIRING || world->seats[i].worker.number != number ||
+                !world->bodies[world->places[number].holder].vacant,
+            "worker %u has come back beside seat %u", number, i);
+}
+
+/* More places or fewer; as the shell is asked to do it. */
+static void resize(struct world *world, uint32_t n, bool up) {
+    uint32_t before = world->pool.n_places, seats = pool_seats_for(&world->pool, n);
+
+    if (seats > WORLD_SEATS_MAX)
+        return;
+    if (seats > world->pool.n_seats)
+        pool_give(&world->pool, world->pointers, seats, world->places);
+    for (uint32_t i = 0; i < seats; i++)
+        world->bodies[i].vacant |= world->seats[i].role == SEAT_FREE;
+    pool_resize(&world->pool, n);
+    for (uint32_t i = before; i < n; i++)
+        world->highest[i] = 0;
+    for (uint32_t i = 0; i < world->pool.n_seats; i++)
+        if (world->seats[i].role == SEAT_RETIRING && world->seats[i].worker.number >= n)
+            world->bodies[i].scaled = true;
+    for (uint32_t i = before; i < n; i++)
+        check_number(world, i);
+    note_seats(world);
+    world->has_target = world->has_target && !target_is_done(world);
+    for (uint32_t i = 0; i < world->pool.n_seats; i++)
+        if (world->seats[i].role == SEAT_RETIRING)
+            feed(world, i, (struct worker_event){.kind = EVENT_STOP});
+    for (uint32_t i = before; up && i < n && i < world->pool.n_places; i++)
+        feed(world, world->places[i].holder, (struct worker_event){.kind = EVENT_START});
+}
+
+static void recycle(struct world *world) {
+    struct outbox outbox;
+
+    outbox.count = 0;
+    if (world->pool.n_places == 0)
+        return;
+    pool_recycle(&world->pool, (uint32_t)random_below(&world->random, world->pool.n_places),
+        "memory", &outbox);
+    note_actions(world, &outbox);
+    apply(world, &outbox);
+}
+
 static void command(struct world *world) {
-    static const enum worker_event_kind kinds[] = {
-        EVENT_START, EVENT_START, EVENT_STOP, EVENT_RESTART, EVENT_RESTART, EVENT_KILL};
+    static const enum worker_event_kind kinds[] = {EVENT_START, EVENT_START, EVENT_STOP,
+        EVENT_RESTART, EVENT_RESTART, EVENT_KILL, EVENT_RELOAD, EVENT_RELOAD, EVENT_RESET};
     enum worker_event_kind kind = kinds[random_below(&world->random, ELEMENTS(kinds))];
-    uint32_t number = (uint32_t)random_below(&world->random, world->pool.n_places);
+    uint32_t seat = (uint32_t)random_below(&world->random, world->pool.n_seats);
     uint64_t dice = random_below(&world->random, 1000);
 
     if (dice < world->manners.commands_to_all)
         command_all(world, kind);
     else if (dice < 150)
         roll(world);
+    else if (dice < 250)
+        resize(world, (uint32_t)random_below(&world->random, world->most + 1), true);
+    else if (dice < 300)
+        recycle(world);
     else if (dice < 500)
-        noise(world, number);
+        noise(world, seat);
     else
-        feed(world, number, (struct worker_event){.kind = kind});
+        feed(world, seat, (struct worker_event){.kind = kind});
     futures_push(
         &world->futures, &(struct future){
                              .when = nsec_add(world->now, within(world, world->manners.pause)),
@@ -386,6 +372,13 @@ static void happen(struct world *world, const struct future *future) {
             command(world);
         return;
     }
+    if (future->epoch != body->epoch || world->seats[future->worker].role == SEAT_FREE)
+        return;
+    if (future->event.kind == EVENT_EXITED && body->live && future->event.pid != body->pid)
+        return; /* of an earlier step of the same start: by its pidfd it could not be told */
+    if (world->closing &&
+        (future->event.kind == EVENT_EXTEND || future->event.kind == EVENT_WATCHDOG_TRIGGER))
+        return;
     if (future->event.kind == EVENT_TIMER && !oracle_is_news(body, &future->event) &&
         !chance(world, 250))
         return;
@@ -414,6 +407,26 @@ static void run_to_end(struct world *world, nsec_t deadline) {
     }
 }
 
+/* What would never have come, comes. */
+static void calm_down(struct world *world, uint32_t i) {
+    struct body *body = &world->bodies[i];
+    enum worker_state state = world->seats[i].worker.state;
+
+    if (world->seats[i].role == SEAT_FREE)
+        return;
+    if (state == WORKER_STARTING && !world->pool.rules.oneshot)
+        feed(world, i, (struct worker_event){.kind = EVENT_READY, .generation = body->generation});
+    else if (body->live && state != WORKER_READY)
+        exit_later(world, 0, i, CAUSE_EXIT, 0);
+    if (body->side)
+        later(world, 0, i,
+            (struct worker_event){.kind = EVENT_SIDE_EXITED,
+                .token = body->side_token,
+                .cause = {.kind = CAUSE_EXIT}});
+    if (state == WORKER_DRAINING)
+        gone_later(world, 0, i);
+}
+
 /* In a world where every process serves and obeys, a roll must come to its end. */
 static void close_with_roll(struct world *world) {
     nsec_t patience = nsec_add(2 * KILL_PATIENCE + NSEC_PER_SEC, world->manners.ready_within);
@@ -422,29 +435,22 @@ static void close_with_roll(struct world *world) {
 
     world->calm = world->closing = true;
     world->manners.echoes = 0;
-    for (uint32_t i = 0; i < world->pool.n_places; i++) {
-        struct body *body = &world->bodies[i];
-
-        if (world->seats[i].worker.state == WORKER_STARTING)
-            feed(world, i,
-                (struct worker_event){.kind = EVENT_READY, .generation = body->generation});
-        if (world->seats[i].worker.state == WORKER_STOPPING)
-            exit_later(world, 0, i, CAUSE_EXIT, 0);
-        if (world->seats[i].worker.state == WORKER_DRAINING)
-            gone_later(world, 0, i);
-    }
+    for (uint32_t i = 0; i < world->pool.n_seats; i++)
+        calm_down(world, i);
     roll(world);
     nsec_t deadline = nsec_add(world->now, 2 * (world->pool.n_places + 1) * each);
     while (world->rolling && futures_pop(&world->futures, &future) && future.when <= deadline)
         happen(world, &future);
-    CLAIM(world, !world->rolling, "the roll does not end: worker %u is %s", world->roll_target,
-        worker_state_name(world->seats[world->roll_target].worker.state));
+    CLAIM(world, !world->rolling, "the roll does not end: seat %u is %s", world->target,
+        worker_state_name(world->seats[world->target].worker.state));
 }
 
 /* Stop always ends, and what comes late brings nobody back. */
 static void close_down(struct world *world) {
     nsec_t timeout = world->pool.rules.stop_timeout;
-    nsec_t patience = 2 * KILL_PATIENCE + 4 * LATENESS;
+    nsec_t limit = timeout == 0 || timeout == NSEC_NEVER ? KILL_PATIENCE : timeout;
+    nsec_t each = limit + 2 * KILL_PATIENCE + 4 * LATENESS; /* to clean up */
+    nsec_t patience = 2 * KILL_PATIENCE + 4 * LATENESS + world->pool.rules.n_stop_post * each;
     struct future future;
 
     world->closing = true;
@@ -462,92 +468,11 @@ static void close_down(struct world *world) {
         CLAIM(world, world->pool.ended, "a pool that had ended came back");
     }
     uint64_t left = 0;
-    for (uint32_t i = 0; i < world->pool.n_places; i++)
+    for (uint32_t i = 0; i < world->pool.n_seats; i++)
         left += world->bodies[i].live;
     CLAIM(world, world->made == world->ended + left,
         "%" PRIu64 " processes were made, %" PRIu64 " ended and %" PRIu64 " live", world->made,
         world->ended, left);
-}
-
-static unsigned often(struct world *world, unsigned permille) {
-    return chance(world, 500) ? 0 : (unsigned)random_below(&world->random, permille + 1);
-}
-
-static nsec_t span(struct world *world) {
-    static const nsec_t spans[] = {0, NSEC_PER_MSEC, 50 * NSEC_PER_MSEC, NSEC_PER_SEC,
-        5 * NSEC_PER_SEC, 20 * NSEC_PER_SEC, 100 * NSEC_PER_SEC};
-
-    return spans[random_below(&world->random, ELEMENTS(spans))];
-}
-
-static void choose_manners(struct world *world) {
-    world->manners = (struct manners){
-        .spawn_fails = often(world, 300),
-        .exec_fails = often(world, 300),
-        .never_ready = often(world, 500),
-        .never_exits = (unsigned)random_below(&world->random, 800),
-        .deaf = often(world, 800),
-        .unkillable = often(world, 500),
-        .lingers = often(world, 700),
-        .echoes = often(world, 300),
-        .commands_to_all = often(world, 100),
-        .ready_within = span(world),
-        .lives = span(world),
-        .obeys_within = span(world),
-        .pause = span(world) + NSEC_PER_MSEC,
-    };
-}
-
-static void choose_limits(struct world *world, struct worker_rules *rules) {
-    static const nsec_t timeouts[] = {
-        0, 100 * NSEC_PER_MSEC, NSEC_PER_SEC, 10 * NSEC_PER_SEC, NSEC_NEVER};
-    struct random *random = &world->random;
-
-    rules->stop_timeout = timeouts[random_below(random, ELEMENTS(timeouts))];
-    rules->stop_signal = SIGTERM;
-    rules->max_restarts = chance(world, 300) ? random_below(random, 40) : UINT64_MAX;
-    if (chance(world, 300))
-        rules->start_limit = (struct start_limit_rules){
-            .burst = 1 + (uint32_t)random_below(random, 8),
-            .action = (enum limit_action)random_below(random, LIMIT_ACTION_MAX),
-            .interval = 1 + within(world, 20 * NSEC_PER_SEC),
-        };
-}
-
-static void choose_rules(struct world *world, struct worker_rules *rules) {
-    struct random *random = &world->random;
-
-    *rules = worker_rules_default();
-    rules->restart.mode = (enum restart_mode)random_below(random, RESTART_MAX);
-    world->success = (struct cause){0};
-    world->prevent = (struct cause){0};
-    if (chance(world, 300)) {
-        world->success = (struct cause){.kind = CAUSE_EXIT, .value = 75};
-        exit_set_add_status(&rules->restart.success, 75);
-    }
-    if (chance(world, 300)) {
-        world->prevent = (struct cause){.kind = CAUSE_SIGNAL, .value = SIGABRT};
-        exit_set_add_signal(&rules->restart.prevent, SIGABRT);
-    }
-    if (chance(world, 200))
-        rules->backoff.base = rules->backoff.max = 0;
-    else if (chance(world, 500))
-        rules->backoff = (struct backoff_rules){
-            .base = NSEC_PER_MSEC * (1 + random_below(random, 500)),
-            .max = NSEC_PER_SEC * (1 + random_below(random, 30)),
-            .reset = within(world, 5 * NSEC_PER_SEC),
-            .factor_permille = 1000 + (unsigned)random_below(random, 3000),
-            .jitter_permille = (unsigned)random_below(random, 1001),
-        };
-    choose_limits(world, rules);
-}
-
-static uint32_t choose_size(struct world *world) {
-    uint64_t dice = random_below(&world->random, 100);
-
-    if (dice < 30)
-        return 1;
-    return 2 + (uint32_t)random_below(&world->random, dice < 75 ? 3 : dice < 97 ? 14 : 62);
 }
 
 static void begin(struct world *world) {
@@ -560,16 +485,17 @@ static void begin(struct world *world) {
     futures_clear(&world->futures);
     world->now = within(world, UINT64_C(1) << 50);
     world->proven = world->calm = world->closing = false;
-    world->rolling = world->roll_owed = world->roll_due = world->roll_has_target = false;
+    world->rolling = world->roll_owed = world->roll_due = world->has_target = false;
     world->made = world->ended = 0;
     world->exhausted = 0;
-    world->forgotten = 0;
-    pool_init(&world->pool, &rules, 0, random_next(&world->random));
+    world->restarts = 0;
+    world->most = n < WORLD_PLACES_MAX / 2 ? 2 * n : WORLD_PLACES_MAX;
+    uint32_t surge = chance(world, 500) ? 0 : 1 + (uint32_t)random_below(&world->random, 6);
+    pool_init(&world->pool, &rules, surge, random_next(&world->random));
     memset(world->seats, 0, sizeof(world->seats));
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < WORLD_SEATS_MAX; i++)
         world->pointers[i] = &world->seats[i];
-    pool_give(&world->pool, world->pointers, n, world->places);
-    pool_resize(&world->pool, n);
+    resize(world, n, false);
     futures_push(&world->futures, &(struct future){.when = world->now, .kind = FUTURE_COMMAND});
 }
 
