@@ -242,7 +242,12 @@ static void check_spawn(struct world *world, const struct observation *seen, boo
     CLAIM(world, !body->tree_owed, "seat %u: a new process beside the old tree", seen->number);
     CLAIM(world, worker->state == states[spawn->spawn.role], "seat %u spawns and is %s",
         seen->number, worker_state_name(worker->state));
+    CLAIM(world,
+        spawn->spawn.step ==
+            (spawn->spawn.role == body->role && !is_start(world, spawn) ? body->step + 1 : 0),
+        "seat %u: command %u after %u", seen->number, spawn->spawn.step, body->step);
     body->role = spawn->spawn.role;
+    body->step = spawn->spawn.step;
     if (is_start(world, spawn)) {
         CLAIM(world, spawn->spawn.fresh == !automatic, "seat %u: a start that is wrongly fresh",
             seen->number);

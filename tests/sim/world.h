@@ -39,8 +39,9 @@ struct body {
     bool side;           /* a process runs beside */
     uint32_t side_token; /* … with that token */
     enum step_role role; /* of the process */
-    struct cause doom;   /* what it is being ended for */
-    struct cause cause;  /* of its last end */
+    uint32_t step;
+    struct cause doom;  /* what it is being ended for */
+    struct cause cause; /* of its last end */
     nsec_t ran;
     nsec_t alive;        /* last sign of life */
     nsec_t watchdog;     /* … and how often there should be one; 0: never */
