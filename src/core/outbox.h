@@ -24,7 +24,8 @@ enum action_kind {
     ACTION_CHECK_TREE, /* pass the stop signal on to survivors; TREE_GONE when nothing is left */
     ACTION_SET_TIMER,  /* the worker's one timer: `when`, `token`; NSEC_NEVER disarms */
     ACTION_REPORT,     /* tell whoever watches */
-    ACTION_BROADCAST,  /* feed the event `event` to every seat of the pool */
+    ACTION_BROADCAST,  /* feed the event `event` to every seat of the pool, as if by hand: a stop
+                          cancels a roll first */
     ACTION_FEED,       /* feed the event `event` to seat `worker` */
     ACTION_SHUT_DOWN,  /* the start limit says: stop every pool and exit */
     ACTION_ENDED,      /* no worker of the pool is alive any more */

@@ -8,17 +8,17 @@
  *
  *                start                 ok                   ready
  *     STOPPED ─────────▶ PREPARING ─────────▶ STARTING ─────────────▶ READY
- *        ▲                ▲    └─── failed, exit, spawn failed ──┬──────┘
- *        │    timer, none │                                     ▼
- *        │             BACKOFF ◀──── (verdict) ◀───────────── CLEANING
- *        │                              └──▶ DONE, FAILED      ▲  │
- *        │                                                     │  │ it was asked for
- *        └──────────────────────────── DRAINING ── tree gone ──┘  └──▶ STOPPED, or a new start
- *                                       │  ▲  ▲
- *     stop, restart, timeout            │  │  └── exit ── STOPPING ◀── PREPARING … READY
- *                                       │  │                 │ timer, kill
- *                                       │  └───── exit ── KILLING
- *                                       └─ nothing is left
+ *        ▲                   ▲  │                │                      │
+ *        │       timer, none │  └────────────────┴── exit, failed ──────┤
+ *        │                   │                                          ▼
+ *        │       BACKOFF ◀───┴───────── (verdict) ◀───────────────── CLEANING
+ *        │                                  └──▶ DONE, FAILED           │ ▲
+ *        └───────────────────── asked for; or a new start ◀─────────────┘ │
+ *                                                                         │ tree gone
+ *                     stop, restart, doom               exit              │
+ *     PREPARING … READY ─────────────▶ STOPPING ────────────────────▶ DRAINING
+ *             │                           │ timer, kill                   ▲
+ *             └─────────── kill ──────────┴────▶ KILLING ───── exit ──────┘
  *
  * PREPARING and CLEANING run the commands of ROLE_PRE and ROLE_STOP_POST one after another, and
  * where there are none they are not there: a start begins with STARTING, an end goes straight to

@@ -36,16 +36,33 @@ Test(backoff, reads_its_forms)
     cr_assert_eq(rules.max, 60 * NSEC_PER_SEC);
     cr_assert_eq(rules.jitter_permille, 0);
     cr_assert_eq(rules.reset, 5 * NSEC_PER_SEC);
+    rules = read("first=1s,base=20s");
+    cr_assert_eq(rules.first, NSEC_PER_SEC);
+    cr_assert_eq(rules.max, 20 * NSEC_PER_SEC);
+    cr_assert_eq(read("first=1min").max, 60 * NSEC_PER_SEC);
     rules = read("jitter=50%");
     cr_assert_eq(rules.base, backoff_default().base);
     cr_assert_eq(rules.jitter_permille, 500);
+}
+
+/* RestartSec= of a unit is before the first restart, too. */
+Test(backoff, waits_before_the_first_restart_where_asked_to)
+{
+    struct backoff_rules rules = read("first=100ms,base=100ms,factor=2,max=1s,jitter=0%,reset=5s");
+    static const unsigned delays[] = {100, 100, 200, 400, 800, 1000};
+    struct random random = {1};
+    struct backoff backoff = {0};
+
+    for (size_t i = 0; i < ELEMENTS(delays); i++)
+        cr_assert_eq(backoff_next(&backoff, &rules, 0, &random), delays[i] * NSEC_PER_MSEC);
+    cr_assert_eq(backoff_next(&backoff, &rules, 5 * NSEC_PER_SEC, &random), 100 * NSEC_PER_MSEC);
 }
 
 Test(backoff, refuses_the_rest)
 {
     static const char *const texts[] = {"", "never", "..", "1s..", "..1s", "2s..1s", "1s..2s..3s",
         "base=", "base=1s,,nosuch=1", "factor=0.9", "factor=1001", "jitter=101%", "jitter=-1%",
-        "base=10s,max=1s", "=", "base", "-1s", "base=none",
+        "base=10s,max=1s", "first=10s,max=1s", "=", "base", "-1s", "base=none",
         "base=1111111111111111111111111111111111111111111111111111111111111s"};
 
     for (size_t i = 0; i < ELEMENTS(texts); i++) {
