@@ -157,10 +157,8 @@ int notify_receive(int fd, struct notify_packet *packet) {
         return 0;
     take_attachments(packet, &header);
     if ((header.msg_flags & MSG_TRUNC) ||
-        notify_parse(packet->datagram, (size_t)size, &packet->message) < 0) {
-        notify_packet_close(packet);
+        notify_parse(packet->datagram, (size_t)size, &packet->message) < 0)
         return -EBADMSG;
-    }
     return 1;
 }
 

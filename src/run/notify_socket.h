@@ -47,7 +47,7 @@ struct notify_packet {
 
 /*
  * Takes one datagram. 1: there was one; 0: there is none; -EBADMSG: there was one that is no
- * message (sender and nothing else is set). Its descriptors are to be closed by
+ * message (`message` is empty). In each case the descriptors are to be closed by
  * notify_packet_close().
  */
 int notify_receive(int fd, struct notify_packet *packet);

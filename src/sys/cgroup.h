@@ -155,6 +155,8 @@ int cgroup_watch_open(void);
 
 /* Returns a number, > 0, by which cgroup_watch_next() names the group. -ENOSPC: too many. */
 int cgroup_watch_add(int watch, int group);
+
+/* To be called before the group is removed: the kernel does not forget it by itself. */
 void cgroup_watch_remove(int watch, int number);
 
 /*

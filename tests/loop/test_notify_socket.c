@@ -251,6 +251,25 @@ Test(notify_socket, who_may_speak)
     cr_assert_not(notify_policy_allows(&policy, &(struct ucred){.pid = 0}), "nobody is nobody");
 }
 
+/* Asked by one who is neither: 0 when root may speak and another may not. */
+static int ask_as_nobody(void *data) {
+    struct notify_policy policy = {.access = NOTIFY_ALL, .uid = 77};
+
+    (void)data;
+    if (setresuid(65534, 65534, 65534) < 0)
+        return 2;
+    return !notify_policy_allows(&policy, &(struct ucred){.pid = 12, .uid = 0}) ||
+           !notify_policy_allows(&policy, &(struct ucred){.pid = 12, .uid = 65534}) ||
+           notify_policy_allows(&policy, &(struct ucred){.pid = 12, .uid = 78});
+}
+
+Test(notify_socket, root_may_speak_to_a_supervisor_that_is_not)
+{
+    if (getuid() != 0)
+        cr_skip_test("only root can become somebody else");
+    cr_assert_eq(fixture_in_child(ask_as_nobody, NULL), 0);
+}
+
 Test(notify_socket, names_of_access)
 {
     enum notify_access access = NOTIFY_ACCESS_MAX;
@@ -386,6 +405,8 @@ Test(notify_socket, the_handler_may_close_it)
     words_send(ear.socket.address, "READY=1");
     turn();
     cr_assert_eq(ear.messages, 1);
+    for (size_t i = 0; i < sizeof(ear.socket); i++)
+        cr_assert_eq(((unsigned char *)&ear.socket)[i], 0xee, "its memory is somebody else's");
     cr_assert_eq(loop_turn(loop, false), 0);
     cr_assert_eq(fixture_lowest_fd(), lowest);
 }

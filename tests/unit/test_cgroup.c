@@ -469,6 +469,7 @@ Test(cgroup, a_life)
     close(below);
     below = cgroup_make(group, "3");
     cr_assert_geq(below, 0, "what was left is opened");
+    cgroup_watch_remove(polled.fd, number);
     cr_assert_eq(cgroup_remove(root.fd, "web"), 0);
     cr_assert_eq(cgroup_remove(root.fd, "web"), 0);
     cr_assert_eq(cgroup_watch_next(polled.fd, numbers, ELEMENTS(numbers)), 0);
