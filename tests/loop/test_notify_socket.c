@@ -380,6 +380,33 @@ Test(notify_socket, what_is_no_message_is_refused)
     notify_socket_close(&ear.socket);
 }
 
+/* The words and the barrier of those who made the protocol. */
+Test(notify_socket, hears_what_systemd_notify_says)
+{
+    struct ear ear = {0};
+    int status;
+    pid_t child;
+
+    if (access("/usr/bin/systemd-notify", X_OK) < 0)
+        cr_skip_test("systemd-notify is not installed");
+    open_ear(&ear, NULL, 0);
+    ear.socket.policy.access = NOTIFY_ALL;
+    child = fork();
+    if (child == 0) {
+        setenv("NOTIFY_SOCKET", ear.socket.address, 1);
+        execl("/usr/bin/systemd-notify", "systemd-notify", "--ready", "--status=all is well", NULL);
+        _exit(127);
+    }
+    while (ear.barriers == 0)
+        turn();
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_assert_eq(status, 0, "the barrier fell");
+    cr_assert_eq(ear.ready, 1);
+    cr_assert_str_eq(ear.status, "all is well");
+    cr_assert_eq(ear.refused, 0);
+    notify_socket_close(&ear.socket);
+}
+
 /* Who answers each word with another would otherwise hold the loop for good. */
 Test(notify_socket, a_sender_that_never_stops_does_not_hold_the_loop)
 {
