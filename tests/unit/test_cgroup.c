@@ -23,6 +23,7 @@
 
 static char directory[] = "/tmp/brood-cgroup.XXXXXX";
 static char reason[CGROUP_TEXT_SIZE];
+static char real[PATH_MAX]; /* the root for real groups, if one was made */
 
 static void set_up(void) {
     cr_assert(mkdtemp(directory));
@@ -34,6 +35,8 @@ static void tear_down(void) {
 
     snprintf(command, sizeof(command), "rm -rf %s", directory);
     cr_assert_eq(system(command), 0);
+    if (real[0] != '\0')
+        cgroup_remove_tree(real);
 }
 
 TestSuite(cgroup, .init = set_up, .fini = tear_down, .timeout = 60);
@@ -87,6 +90,7 @@ static struct cgroup_root real_root(void) {
     snprintf(name, sizeof(name), "brood-test-%d", (int)getpid());
     if (cgroup_open_root(name, &root, reason) < 0)
         cr_skip_test("%s", reason);
+    snprintf(real, sizeof(real), "%s", root.path);
     return root;
 }
 
