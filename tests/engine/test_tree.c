@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+
+/* How much of a tree a stop takes with it. */
+
+#include <criterion/criterion.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stage.h"
+#include "sys/proc.h"
+
+TestSuite(tree, .timeout = STAGE_TIMEOUT);
+
+static pid_t pid_in(const struct stage *stage, const char *name) {
+    return atoi(stage_text(stage, name));
+}
+
+/* Its new parent may reap it late. */
+static bool lives(pid_t pid) {
+    struct proc_stat stat;
+
+    return proc_stat(pid, &stat) == 0 && stat.state != 'Z' && stat.state != 'X';
+}
+
+/* The main process ends by itself; its child, in the same group, does not care for SIGTERM. */
+#define STUBBORN                                                                                   \
+    "(trap '' TERM; echo $(sh -c 'echo $PPID') >$D/new; mv $D/new $D/child;"                       \
+    " while :; do sleep 0.05; done) & exec sleep 600"
+
+static pid_t start_stubborn(struct stage *stage, enum kill_mode mode) {
+    struct pool_settings settings = stage_settings(stage_version(stage, STUBBORN));
+
+    settings.kill_mode = mode;
+    settings.rules.stop_timeout = 60 * NSEC_PER_SEC;
+    stage_start(stage, stage_pool(stage, &settings));
+    stage_await_text(stage, "child", "\n");
+    return pid_in(stage, "child");
+}
+
+Test(tree, mixed_kills_at_once_what_is_left)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    pid_t child = start_stubborn(&stage, KILL_MIXED);
+    stage_stop(&stage);
+    cr_assert_eq(stage_count(&stage, REPORT_KILLING), 0);
+    while (lives(child))
+        stage_turn(&stage);
+    stage_close(&stage);
+}
+
+Test(tree, process_leaves_the_rest_alone)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    pid_t child = start_stubborn(&stage, KILL_PROCESS);
+    stage_stop(&stage);
+    cr_assert(lives(child));
+    kill(child, SIGKILL);
+    stage_close(&stage);
+}
+
+/* A double fork into a session of its own, from where only a group brings it back. */
+Test(tree, a_control_group_holds_who_has_fled)
+{
+    struct cgroup_root root;
+    struct stage stage;
+    char reason[CGROUP_TEXT_SIZE], name[64];
+
+    snprintf(name, sizeof(name), "brood-test-%d", getpid());
+    if (cgroup_open_root(name, &root, reason) < 0)
+        cr_skip_test("%s", reason);
+    stage_open(&stage);
+    engine_use_groups(stage.engine, &root);
+    struct pool_settings settings = stage_settings(
+        stage_version(&stage, "setsid sh -c 'trap \"\" TERM; echo $$ >$D/new; mv $D/new $D/child;"
+                              " while :; do sleep 0.05; done' & wait"));
+    settings.rules.stop_timeout = 200 * NSEC_PER_MSEC;
+    struct engine_pool *pool = stage_pool(&stage, &settings);
+    stage_start(&stage, pool);
+    stage_await_text(&stage, "child", "\n");
+    pid_t child = pid_in(&stage, "child");
+    struct worker_facts facts;
+    cr_assert_eq(engine_worker(pool, 0, &facts), 0);
+    cr_assert(strstr(facts.group, name), "%s", facts.group);
+    stage_stop(&stage);
+    cr_assert_eq(stage_count(&stage, REPORT_KILLING), 1);
+    while (lives(child))
+        stage_turn(&stage);
+    cr_assert_eq(engine_remove_pool(pool), 0);
+    stage_close(&stage);
+    cgroup_root_finish(&root);
+}
