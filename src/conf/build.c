@@ -345,8 +345,11 @@ static const struct block *find_block(const struct sections *sections, const cha
     return NULL;
 }
 
+/* "web@"; but "web@a@" is an instance of it. */
 static bool is_template(const struct block *block) {
-    return block->name[strlen(block->name) - 1] == '@';
+    const char *at = strchr(block->name, '@');
+
+    return at && at[1] == '\0';
 }
 
 static int build_named(

@@ -130,11 +130,9 @@ static int take_command(
         command.program = words->words[0];
         if (words->count < 2)
             return conf_complain(reader, "after '@' the second word is the name, argv[0]");
-        words->words++;
-        words->count--;
     }
     r = end_words(reader, words);
-    command.argv = words->words;
+    command.argv = words->words + (command.program ? 1 : 0);
     return r < 0 ? r : add_command(reader, commands, &command);
 }
 

@@ -14,7 +14,7 @@ static const struct conf_directive rows[] = {
         "SOFT[:HARD], sizes such as 64M, or infinity", NULL, NULL, "The size of a core dump.",
         WITH(value_limit, pool.plan)},
     {"LimitCPU", CONF_GROUP_LIMITS, 0, "TIME[:TIME]", "SOFT[:HARD], durations, or infinity", NULL,
-        NULL, "CPU time.", WITH(value_limit, pool.plan)},
+        NULL, "CPU time of the process.", WITH(value_limit, pool.plan)},
     {"LimitDATA", CONF_GROUP_LIMITS, 0, "SIZE[:SIZE]",
         "SOFT[:HARD], sizes such as 64M, or infinity", NULL, NULL, "The size of the data segment.",
         WITH(value_limit, pool.plan)},
@@ -33,7 +33,7 @@ static const struct conf_directive rows[] = {
         NULL, "How far the nice level may be raised: -20 to 19 with a sign, or the raw value.",
         WITH(value_limit, pool.plan)},
     {"LimitNOFILE", CONF_GROUP_LIMITS, 0, "N[:N]", "SOFT[:HARD], whole numbers, or infinity", NULL,
-        NULL, "Open files.", WITH(value_limit, pool.plan)},
+        NULL, "How many files may be open.", WITH(value_limit, pool.plan)},
     {"LimitNPROC", CONF_GROUP_LIMITS, 0, "N[:N]", "SOFT[:HARD], whole numbers, or infinity", NULL,
         NULL, "Processes of the user.", WITH(value_limit, pool.plan)},
     {"LimitRSS", CONF_GROUP_LIMITS, 0, "SIZE[:SIZE]", "SOFT[:HARD], sizes such as 64M, or infinity",
@@ -57,8 +57,8 @@ static const struct conf_directive rows[] = {
         "How soon the kernel ends it when memory is short: -1000 never, 1000 first.",
         PLAIN(value_oom_score, pool.plan)},
     {"IgnoreSIGPIPE", CONF_GROUP_LIMITS, 0, "BOOL", EXPECTS_BOOL, "no", NULL,
-        "Workers start with the default effect of SIGPIPE: writing to a closed pipe ends them. (In "
-        "systemd it is ignored unless this says no.)",
+        "Workers start with the default effect of SIGPIPE, which ends whoever writes to a closed "
+        "pipe. In systemd it is ignored unless this says no.",
         WITH(value_pipe_signal, pool)},
     {"Slice", CONF_GROUP_CGROUP, DIRECTIVE_TEXT, "NAME", EXPECTS_TEXT, NULL, NULL,
         "The control group, below the one of brood's pools, that the pool's own group is made in.",

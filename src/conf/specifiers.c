@@ -2,6 +2,7 @@
 
 /* %n, %H, %t … in values, as systemd.unit(5) has them. */
 
+#include <ctype.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -205,15 +206,11 @@ static bool is_for_spawn(const struct conf_reader *reader, char letter) {
 static int append_meaning(struct expansion *e, char letter) {
     const char *text;
 
-    if (letter == '%') {
-        fputs(e->keep ? "%%" : "%", e->text);
-        return 0;
-    }
     if (is_for_spawn(e->reader, letter)) {
         fprintf(e->text, "%%%c", letter);
         return e->keep ? 0 : -EINVAL;
     }
-    text = letter == '\0' ? NULL : meaning(e->reader, letter);
+    text = meaning(e->reader, letter);
     if (text && e->keep)
         text = specifiers_escape(e->reader->arena, text);
     if (!text)
@@ -230,6 +227,12 @@ static int append_all(struct expansion *e, const char *text, char *ret_letter) {
         text += length;
         if (*text == '\0')
             break;
+        /* "100 %" means what it says. */
+        if (!isalpha((unsigned char)text[1])) {
+            fputs(e->keep ? "%%" : "%", e->text);
+            text += text[1] == '%' ? 2 : 1;
+            continue;
+        }
         if (append_meaning(e, text[1]) < 0) {
             *ret_letter = text[1];
             return -EINVAL;
