@@ -2,14 +2,17 @@
 
 /* The table of commands. */
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/macro.h"
 #include "bin/commands.h"
+#include "bin/help_directive.h"
 #include "bin/help_man.h"
 #include "bin/options.h"
+#include "conf/directive.h"
 
 static const char about[] =
     "brood keeps programs running: one daemon, or a pool of workers that die often and are\n"
@@ -54,7 +57,8 @@ static const struct command {
     {"check", GROUP_CONFIGURATION, command_check,
         "look through a configuration without starting anything"},
     {"config", GROUP_CONFIGURATION, command_config, "show what a configuration comes to"},
-    {"help", GROUP_HELP, command_help, "this text, or 'brood help COMMAND'"},
+    {"help", GROUP_HELP, command_help,
+        "this text, or 'brood help COMMAND', 'brood help DIRECTIVE'"},
     {"version", GROUP_HELP, command_version, "the version"},
 };
 
@@ -98,15 +102,29 @@ static void print_commands(void) {
     printf("usage: brood COMMAND [OPTION…]\n\n%s\n", about);
     for (enum group group = 0; group < GROUP_MAX; group++)
         print_group(group);
-    printf("\n'brood COMMAND --help' says more. To begin with:\n"
+    printf("\n'brood COMMAND --help' says more, 'brood help directives' what a configuration may "
+           "hold.\nTo begin with:\n"
            "  brood run -n 4 -- ./worker\n");
 }
 
-static int print_command(const char *name, const char *option) {
-    const struct command *command = find_command(name);
+/* A command, a directive, or the word that was meant. */
+static int help_about(const char *word, const char *option) {
+    const struct command *command = find_command(word);
+    const char *nearest = conf_directive_nearest(word);
     char *help[] = {(char *)option, NULL};
 
-    return !command || command->run == command_help ? unknown_command(name) : command->run(1, help);
+    if (command && command->run != command_help)
+        return command->run(1, help);
+    if (strcmp(word, "directives") == 0) {
+        help_directives();
+        return STATUS_OK;
+    }
+    if (help_directive(word))
+        return STATUS_OK;
+    if (!isupper((unsigned char)*word) || !nearest)
+        return unknown_command(word);
+    fprintf(stderr, "brood: unknown directive '%s'; did you mean '%s'?\n", word, nearest);
+    return STATUS_USAGE;
 }
 
 /* The man page of brood(1). */
@@ -129,7 +147,7 @@ static int command_help(int argc, char **argv) {
     argc -= man;
     argv += man;
     if (argc > 0)
-        return print_command(argv[0], man ? "--help=man" : "--help");
+        return help_about(argv[0], man ? "--help=man" : "--help");
     if (man)
         print_man();
     else

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What the table of directives says about one of them, on standard output. */
+
+#include <stdbool.h>
+
+/* "Restart" or "Restart="; false: there is none of this name, and nothing was printed. */
+bool help_directive(const char *name);
+
+/* All names under their headings. */
+void help_directives(void);
