@@ -184,8 +184,9 @@ static int check_pollable(int fd) {
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     int r;
 
+    /* Without a descriptor to ask with, it is believed: what needs none is not to fail for that. */
     if (epoll_fd < 0)
-        return -errno;
+        return errno == EMFILE || errno == ENFILE ? 0 : -errno;
     r = epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
     close(epoll_fd);
     return r;
