@@ -79,7 +79,7 @@ const char *report_kind_name(enum report_kind kind);
 struct report {
     enum report_kind kind;
     enum step_role role; /* EXITED: of which process */
-    uint32_t worker;     /* the number */
+    uint32_t worker;     /* the number; SCALED: how many there are */
     uint32_t seat;
     uint32_t generation;
     pid_t pid; /* 0: none */

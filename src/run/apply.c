@@ -51,6 +51,8 @@ void engine_tell(struct engine_pool *pool, const struct report *report) {
             told.detail = names;
     }
     tell_watchers(engine, &told);
+    if (report->kind == REPORT_ENDED)
+        pool_drop_stores(pool);
     if (report->kind == REPORT_ROLL_DONE || report->kind == REPORT_ROLL_FAILED)
         pool_settle_change(pool, report->kind == REPORT_ROLL_FAILED);
 }
@@ -121,10 +123,20 @@ static void answer(struct engine_seat *seat, int result, struct child_fault faul
     engine->detail = NULL;
 }
 
+/* Whoever comes into a seat anew has no past of its own. */
+static void forget_tenant(struct engine_seat *seat) {
+    seat->cause = (struct cause){0};
+    free(seat->detail);
+    seat->detail = NULL;
+}
+
 /* The version changes only by hand or by a roll. */
 static int start(struct engine_seat *seat, const struct action *action, struct child_fault *fault) {
     struct engine_pool *pool = seat->pool;
+    const struct worker *worker = &seat->core.worker;
 
+    if (worker->generation == worker->past + 1 && action->spawn.role != ROLE_STOP_POST)
+        forget_tenant(seat);
     if (!seat->version || (action->spawn.fresh && seat->version != pool->version)) {
         version_unref(seat->version);
         seat->version = version_ref(pool->version);

@@ -147,8 +147,10 @@ void engine_pool_set_data(struct engine_pool *pool, void *data);
 
 /*
  * What the pool's main processes find open from descriptor 3 on, in this order (LISTEN_FDS and
- * LISTEN_FDNAMES of sd_listen_fds(3)). Copied; the descriptors stay the caller's and must stay open
- * until they have been replaced here. Takes effect with the next start of each worker. -ENOMEM.
+ * LISTEN_FDNAMES of sd_listen_fds(3)); what they keep by FDSTORE=1 comes after these. Copied; the
+ * descriptors stay the caller's and must stay open until they have been replaced here and
+ * engine_settled() says so: a child on its way to exec shares our table. Takes effect with the next
+ * start of each worker; for workers that a scale is about to add, before it. -ENOMEM.
  */
 struct engine_socket {
     int fd;

@@ -133,6 +133,7 @@ void pool_settle_change(struct engine_pool *pool, bool failed);
 /* seats.c: room for so many places, all else as it was. -ENOMEM changes nothing. */
 int pool_grow(struct engine_pool *pool, uint32_t n_places);
 void pool_free_seats(struct engine_pool *pool);
+void pool_drop_stores(struct engine_pool *pool); /* what was kept for those to come */
 int engine_make_timer_room(struct engine *engine, uint32_t more);
 
 /* apply.c: gives an event to the core and does what comes back. */

@@ -67,6 +67,20 @@ static bool has_cause(enum report_kind kind) {
            kind == REPORT_GIVEN_UP || kind == REPORT_RELOAD_FAILED;
 }
 
+/* Which of a worker's commands it is about, as systemd.service(5) calls it; NULL: the main one. */
+static const char *command_name(const struct report *report) {
+    static const char *const names[] = {
+        [ROLE_MAIN] = NULL,
+        [ROLE_PRE] = "ExecStartPre",
+        [ROLE_STOP_POST] = "ExecStopPost",
+        [ROLE_POST] = "ExecStartPost",
+        [ROLE_RELOAD] = "ExecReload",
+    };
+    bool told = report->kind == REPORT_EXITED || report->kind == REPORT_SPAWN_FAILED;
+
+    return told ? names[report->role] : NULL;
+}
+
 static const char *cause_text(const struct engine_report *told, char buffer[80]) {
     return told->detail ? told->detail : cause_format(told->report->cause, buffer);
 }
@@ -133,10 +147,12 @@ static void add_explanation(struct buffer *buffer, const struct engine_report *t
     case REPORT_STOPPING:
         buffer_add_format(buffer, "%s%s", report->reason ? ": " : "", report->reason ?: "");
         break;
+    case REPORT_SCALED:
+        buffer_add_format(buffer, ": %u workers", report->worker);
+        break;
     case REPORT_READY:
     case REPORT_STOPPED:
     case REPORT_RELOADED:
-    case REPORT_SCALED:
     case REPORT_ROLLING:
     case REPORT_ROLL_DONE:
     case REPORT_ENDED:
@@ -157,6 +173,8 @@ static void add_text(
         buffer_add_format(buffer, " [%d]", report->pid);
     buffer_add_format(
         buffer, " %s%s%s", colour, report_kind_name(report->kind), *colour ? "\033[0m" : "");
+    if (command_name(report))
+        buffer_add_format(buffer, " (%s)", command_name(report));
     add_explanation(buffer, told);
     buffer_add(buffer, "\n", 1);
 }
@@ -179,10 +197,14 @@ static void add_json(struct buffer *buffer, const struct engine_report *told) {
     buffer_add_json_text(buffer, "pool", told->pool);
     if (report->kind < REPORT_FIRST_OF_POOL || report->kind == REPORT_ROLL_FAILED)
         buffer_add_json_integer(buffer, "worker", report->worker);
+    if (report->kind == REPORT_SCALED)
+        buffer_add_json_integer(buffer, "workers", report->worker);
     if (report->kind < REPORT_FIRST_OF_POOL)
         buffer_add_json_integer(buffer, "generation", report->generation);
     if (report->pid != 0)
         buffer_add_json_integer(buffer, "pid", report->pid);
+    if (command_name(report))
+        buffer_add_json_text(buffer, "command", command_name(report));
     if (has_cause(report->kind) && report->cause.kind != CAUSE_NONE)
         add_json_cause(buffer, told);
     if (report->kind == REPORT_EXITED)

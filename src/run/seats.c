@@ -112,14 +112,19 @@ static void seat_finish(struct engine_seat *seat) {
     free(seat->detail);
 }
 
-void pool_free_seats(struct engine_pool *pool) {
-    for (uint32_t i = 0; i < pool->core.n_seats; i++)
-        seat_finish(pool_seat(pool, i));
+void pool_drop_stores(struct engine_pool *pool) {
     for (uint32_t i = 0; i < pool->n_stores; i++)
         if (pool->stores[i]) {
             fdstore_finish(pool->stores[i]);
             free(pool->stores[i]);
+            pool->stores[i] = NULL;
         }
+}
+
+void pool_free_seats(struct engine_pool *pool) {
+    for (uint32_t i = 0; i < pool->core.n_seats; i++)
+        seat_finish(pool_seat(pool, i));
+    pool_drop_stores(pool);
     while (pool->blocks) {
         struct seat_block *block = pool->blocks;
 

@@ -370,3 +370,81 @@ Test(plan, brood_speaks_last_about_itself)
     forget(rendered);
     plan_free(plan);
 }
+
+/* What one start gets is rendered into memory without a byte to spare, too. */
+static struct rendered render_extras(const struct plan *plan, const struct plan_extras *extras) {
+    struct rendered rendered;
+    void *scratch = malloc(plan_scratch_for(plan, extras));
+
+    plan_render(plan, (struct incarnation){.generation = 1, .n_workers = 9, .extras = extras},
+        scratch, &rendered);
+    return rendered;
+}
+
+Test(plan, extras_replace_what_is_set)
+{
+    struct plan_spec spec = spec_of(ARGV("/bin/sh", "%w"));
+    const char *variables[] = {"NOTIFY_SOCKET=@new", "LISTEN_FDS=2"};
+    const char *pids[] = {"LISTEN_PID", "WATCHDOG_PID"};
+    struct child_descriptor descriptors[] = {{40, 3}, {7, 4}};
+    struct plan_extras extras = {variables, 2, pids, 2, descriptors, 2};
+
+    spec.set_environment = WORDS("NOTIFY_SOCKET=@old", "LISTEN_PID=1", "LISTEN_FDS_X=kept");
+    struct plan *plan = plan_of(&spec);
+    struct rendered rendered = render_extras(plan, &extras);
+    cr_assert_str_eq(value_of(rendered, "NOTIFY_SOCKET"), "@new");
+    cr_assert_str_eq(value_of(rendered, "LISTEN_FDS"), "2");
+    cr_assert_str_eq(value_of(rendered, "LISTEN_FDS_X"), "kept");
+    cr_assert_str_eq(value_of(rendered, "BROOD_WORKERS"), "9");
+    cr_assert_str_eq(rendered.arguments[1], "9");
+    memset(rendered.pids[0], '7', 10);
+    rendered.pids[0][10] = '\0';
+    strcpy(rendered.pids[1], "4194304");
+    cr_assert_str_eq(value_of(rendered, "LISTEN_PID"), "7777777777");
+    cr_assert_str_eq(value_of(rendered, "WATCHDOG_PID"), "4194304");
+    cr_assert_eq(rendered.n_descriptors, 2);
+    cr_assert_eq(rendered.descriptors[0].from, 40);
+    forget(rendered);
+    rendered = render_extras(plan, NULL);
+    cr_assert_str_eq(value_of(rendered, "NOTIFY_SOCKET"), "@old");
+    cr_assert_null(rendered.pids[0]);
+    forget(rendered);
+    plan_free(plan);
+}
+
+Test(plan, what_our_own_supervisor_said_to_us_is_not_for_workers)
+{
+    struct plan_spec spec = spec_of(ARGV("/bin/sh"));
+
+    spec.clear_environment = false;
+    setenv("NOTIFY_SOCKET", "/run/systemd/notify", 1);
+    setenv("WATCHDOG_USEC", "1", 1);
+    struct plan *plan = plan_of(&spec);
+    cr_assert_null(plan_variable(plan, "NOTIFY_SOCKET"));
+    cr_assert_null(plan_variable(plan, "WATCHDOG_USEC"));
+    plan_free(plan);
+    spec.n_workers = 0;
+    plan = plan_of(&spec);
+    cr_assert_str_eq(plan_variable(plan, "NOTIFY_SOCKET"), "/run/systemd/notify");
+    plan_free(plan);
+}
+
+Test(plan, another_root_needs_an_absolute_program)
+{
+    struct plan_spec spec = spec_of(ARGV("sh"));
+
+    spec.root_directory = "/srv/%i";
+    struct plan_error error = failure_of(&spec);
+    cr_assert_eq(error.status, PLAN_STATUS_USAGE);
+    cr_assert(strstr(error.text, "absolute path"), "%s", error.text);
+    spec.argv = ARGV("/no/such/thing");
+    struct plan *plan = plan_of(&spec);
+    struct rendered rendered = render(plan, 3, 1);
+    char buffer[256];
+    cr_assert_str_eq(rendered.root, "/srv/3");
+    plan_explain(plan, (struct incarnation){3, 1, 0, NULL},
+        (struct child_fault){CHILD_ROOT, ENOENT, 0}, buffer, sizeof(buffer));
+    cr_assert_str_eq(buffer, "chroot /srv/3: No such file or directory");
+    forget(rendered);
+    plan_free(plan);
+}

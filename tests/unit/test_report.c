@@ -187,3 +187,22 @@ Test(report, notes_are_brood_speaking)
     cr_assert_str_eq(array, "{\"time\":\"2026-11-22T18:13:24.123456Z\",\"event\":\"shutdown\","
                             "\"reason\":\"stop\\\"ping\"}\n");
 }
+
+Test(report, commands_round_the_main_one_are_named)
+{
+    struct report report = about(REPORT_EXITED);
+
+    report.role = ROLE_PRE;
+    cr_assert(strstr(line_of(REPORT_TEXT, report, "web", NULL), " exited (ExecStartPre): "));
+    cr_assert(strstr(line_of(REPORT_JSON, report, "web", NULL), "\"command\":\"ExecStartPre\""));
+    report.role = ROLE_MAIN;
+    cr_assert_null(strstr(line_of(REPORT_JSON, report, "web", NULL), "\"command\""));
+}
+
+Test(report, a_pool_says_its_new_size)
+{
+    struct report report = {.kind = REPORT_SCALED, .worker = 7};
+
+    cr_assert(strstr(line_of(REPORT_TEXT, report, "web", NULL), "web scaled: 7 workers\n"));
+    cr_assert(strstr(line_of(REPORT_JSON, report, "web", NULL), "\"workers\":7}"));
+}
