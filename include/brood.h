@@ -85,6 +85,7 @@ enum brood_event_kind {
     BROOD_EVENT_RELOAD_FAILED = 18, /* cause */
     BROOD_EVENT_REPLACING = 19,     /* a worker is to have a new process; reason */
     BROOD_EVENT_SCALED = 20,        /* the pool has another number of workers */
+    BROOD_EVENT_UNHEARD = 21,       /* a notification does not count; reason */
 };
 
 /* The library's, and everything it points to: good for the time of the call. */

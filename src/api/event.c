@@ -27,9 +27,10 @@ static const int kinds[REPORT_MAX] = {
     [REPORT_RELOAD_FAILED] = BROOD_EVENT_RELOAD_FAILED,
     [REPORT_REPLACING] = BROOD_EVENT_REPLACING,
     [REPORT_SCALED] = BROOD_EVENT_SCALED,
+    [REPORT_UNHEARD] = BROOD_EVENT_UNHEARD,
 };
 
-_Static_assert((int)REPORT_MAX == BROOD_EVENT_SCALED, "every report has its event");
+_Static_assert((int)REPORT_MAX == BROOD_EVENT_UNHEARD, "every report has its event");
 
 const char *brood_event_name(int kind) {
     for (size_t i = 0; i < ELEMENTS(kinds); i++)

@@ -57,6 +57,7 @@ enum step_role {
     X(RELOADED, "reloaded")                                                                        \
     X(RELOAD_FAILED, "reload-failed") /* cause */                                                  \
     X(REPLACING, "replacing")         /* reason: another process is to take the place of this */   \
+    X(UNHEARD, "unheard")             /* reason: a notification of it does not count */            \
     X(RESTART_LIMIT, "restart-limit") /* the pool's max_restarts are used up */                    \
     X(ROLLING, "rolling")             /* a rolling restart begins */                               \
     X(ROLL_DONE, "roll-done")                                                                      \

@@ -181,6 +181,7 @@ void group_path(const struct engine_seat *seat, char *buffer, size_t size);
 void group_open_pool(struct engine_pool *pool);
 void group_close_pool(struct engine_pool *pool);
 void group_open(struct engine_seat *seat);
+void group_doubt(struct engine_seat *seat, int error); /* a spawn into it has failed */
 void group_close(struct engine_seat *seat);
 bool group_has_killed(struct engine_seat *seat); /* for want of memory, since it was last asked */
 void group_signal(struct engine_seat *seat, int signal);

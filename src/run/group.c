@@ -63,19 +63,22 @@ void group_open(struct engine_seat *seat) {
     struct engine_pool *pool = seat->pool;
     char name[NUMBER_NAME];
 
-    if (pool->group < 0)
+    if (pool->group < 0 || seat->group >= 0)
         return;
+    seat->group = cgroup_make(pool->group, name_of(seat, name));
     if (seat->group < 0) {
-        seat->group = cgroup_make(pool->group, name_of(seat, name));
-        if (seat->group < 0) {
-            seat->group = -1;
-            pool->limits_refused = pool->limits.set;
-            return;
-        }
-        apply_limits(seat);
+        seat->group = -1;
+        pool->limits_refused = pool->limits.set;
+        return;
     }
-    if (pool->limits.set & 1U << CGROUP_LIMIT_MEMORY_MAX)
-        seat->oom_kills = cgroup_oom_kills(seat->group);
+    apply_limits(seat);
+    seat->oom_kills = cgroup_oom_kills(seat->group);
+}
+
+/* Somebody else may have removed it: the next start makes it anew. */
+void group_doubt(struct engine_seat *seat, int error) {
+    if (error != -EAGAIN && error != -ENOMEM && error != -EMFILE && error != -ENFILE)
+        group_close(seat);
 }
 
 void group_close(struct engine_seat *seat) {

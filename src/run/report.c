@@ -48,6 +48,7 @@ static const char *colour_of(enum report_kind kind) {
     case REPORT_RELOADED:
     case REPORT_REPLACING:
     case REPORT_SCALED:
+    case REPORT_UNHEARD:
     case REPORT_ROLLING:
     case REPORT_ROLL_DONE:
     case REPORT_ENDED:
@@ -144,6 +145,7 @@ static void add_explanation(struct buffer *buffer, const struct engine_report *t
         buffer_add_format(
             buffer, ": worker %u did not come up; those after it were left alone", report->worker);
         break;
+    case REPORT_UNHEARD:
     case REPORT_STOPPING:
         buffer_add_format(buffer, "%s%s", report->reason ? ": " : "", report->reason ?: "");
         break;

@@ -98,6 +98,7 @@ int task_start(struct task *task, struct child_fault *ret_fault) {
     int r = spawn_task(task, &spawned);
 
     if (r < 0) {
+        group_doubt(task->seat, r);
         *ret_fault = (struct child_fault){.step = CHILD_CLONE, .error = -r};
         return r;
     }

@@ -372,6 +372,8 @@ uint32_t engine_signal_leftovers(struct engine *engine, int signal, char *names,
 void engine_abandon(struct engine *engine) {
     char names[8];
 
+    for (const struct side *side = engine->sides; side; side = side->next)
+        signal_group(&side->task, SIGKILL);
     for (uint32_t p = 0; p < engine->n_pools; p++)
         for (uint32_t i = 0; i < engine->pools[p]->core.n_seats; i++)
             if (pool_seat(engine->pools[p], i)->task.pidfd >= 0)

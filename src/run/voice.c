@@ -20,8 +20,39 @@ struct voice {
     struct notify_socket socket;
     struct ready_pipe pipe;
     bool reloading;
+    unsigned unheard;         /* mask of 1 << enum deafness: told since the start */
     char status[STATUS_SIZE]; /* empty: nothing was said */
 };
+
+/* Why words do not count. */
+enum deafness { DEAF_TO_SENDER, DEAF_TO_MESSAGE, DEAF_TO_MAIN_PID };
+
+/* Once a start: whoever says it again and again does not fill the log. */
+static void tell_unheard(struct voice *voice, enum deafness why) {
+    static const char *const reasons[] = {
+        [DEAF_TO_SENDER] = "a process that NotifyAccess= does not allow",
+        [DEAF_TO_MESSAGE] = "it is no message",
+        [DEAF_TO_MAIN_PID] = "MAINPID=: the main process stays the one that was started",
+    };
+    const struct worker *worker = &voice->seat->core.worker;
+
+    if (voice->unheard & 1U << why)
+        return;
+    voice->unheard |= 1U << why;
+    engine_tell(voice->seat->pool, &(struct report){
+                                       .kind = REPORT_UNHEARD,
+                                       .worker = worker->number,
+                                       .seat = voice->seat->number,
+                                       .generation = worker->generation,
+                                       .pid = worker->pid,
+                                       .reason = reasons[why],
+                                   });
+}
+
+static void on_refused(void *data, const struct ucred *sender, enum notify_refusal refusal) {
+    (void)sender;
+    tell_unheard(data, refusal == NOTIFY_REFUSED_MESSAGE ? DEAF_TO_MESSAGE : DEAF_TO_SENDER);
+}
 
 static void feed(struct engine_seat *seat, enum worker_event_kind kind, nsec_t value) {
     engine_feed(seat, (struct worker_event){
@@ -73,6 +104,8 @@ static void on_message(void *data, struct notify_packet *packet) {
     struct engine_seat *seat = voice->seat;
     const struct notify_message *message = &packet->message;
 
+    if (message->main_pid != 0 && message->main_pid != seat->task.pid)
+        tell_unheard(voice, DEAF_TO_MAIN_PID);
     keep_descriptors(seat, packet);
     take_state(voice, message);
     if (message->watchdog_set)
@@ -101,6 +134,7 @@ static struct voice *voice_new(struct engine_seat *seat) {
     voice->seat = seat;
     voice->socket.fd = -1;
     voice->socket.on_message = on_message;
+    voice->socket.on_refused = on_refused;
     voice->socket.data = voice;
     voice->pipe = READY_PIPE_NULL;
     return voice;
@@ -123,6 +157,7 @@ static int open_socket(struct voice *voice) {
 static int open_for_main(struct voice *voice) {
     voice->status[0] = '\0';
     voice->reloading = false;
+    voice->unheard = 0;
     ready_pipe_close(&voice->pipe);
     if (voice->seat->version->ready != READY_DESCRIPTOR)
         return 0;

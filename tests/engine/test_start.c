@@ -197,6 +197,8 @@ Test(start, words_and_kept_descriptors)
     say(address, "RELOADING=1", -1);
     while (engine_worker(pool, 0, &facts) == 0 && !facts.reloading)
         stage_turn(&stage);
+    say(address, "MAINPID=1", -1);
+    stage_await(&stage, REPORT_UNHEARD, 0);
     engine_pool_command(pool, EVENT_RESTART);
     stage_await_text(&stage, "log", "kept 60000000");
     cr_assert_str_eq(stage_text(&stage, "log"), "60000000\nkept 60000000\n");

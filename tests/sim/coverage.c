@@ -119,7 +119,8 @@ unsigned coverage_print(const struct coverage *coverage) {
     printf("#\n# reports:");
     for (int r = 0; r < REPORT_MAX; r++) {
         printf(" %s=%" PRIu64, report_kind_name((enum report_kind)r), coverage->reports[r]);
-        missing += coverage->reports[r] == 0 && r != REPORT_SCALED; /* that is the shell's */
+        missing += coverage->reports[r] == 0 && r != REPORT_SCALED &&
+                   r != REPORT_UNHEARD; /* these are the shell's */
     }
     putchar('\n');
     return missing;
