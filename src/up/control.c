@@ -2,6 +2,7 @@
 #include "up/control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -87,11 +88,20 @@ static bool is_short_of_descriptors(int error) {
     return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
 
+/* The kernel looks for a free descriptor before it looks whether there is anybody. */
+static bool somebody_waits(const struct control *control) {
+    struct pollfd listening = {.fd = control->fd, .events = POLLIN};
+
+    return poll(&listening, 1, 0) > 0;
+}
+
 /* False when there is nobody more to accept, or nothing to do it with. */
 static bool accept_one(struct control *control) {
     int fd = accept4(control->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd < 0 && is_short_of_descriptors(errno)) {
+        if (!somebody_waits(control))
+            return false;
         if (!drop_idle(control))
             mute(control, true);
         return !control->muted;
