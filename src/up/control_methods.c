@@ -286,16 +286,13 @@ static void handle_scale(struct client *client, const struct request *request) {
 
     if (refuse_at_end(client) || !choose_one(client, request->pool, NOT_GIVEN, &pool))
         return;
-    int64_t count;
     if ((request->workers == NOT_GIVEN) == (request->by == 0)) {
         varlink_write_invalid(&client->out, request->by == 0 ? "workers" : "by");
         return;
     }
-    if (request->by != 0 && __builtin_add_overflow(engine_pool_workers(pool), request->by, &count))
-        count = -1;
-    if (request->by == 0)
-        count = request->workers;
-    if (count < 0 || count > WORKERS_MAX) {
+    int64_t before = request->by == 0 ? 0 : (int64_t)engine_pool_workers(pool);
+    int64_t change = request->by == 0 ? request->workers : request->by, count;
+    if (__builtin_add_overflow(before, change, &count) || count < 0 || count > WORKERS_MAX) {
         refuse_format(client, BROOD_NOT_POSSIBLE, "%s has %u workers: %" PRId64 " are not possible",
             request->pool, engine_pool_workers(pool), count);
         return;

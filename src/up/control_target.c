@@ -309,6 +309,7 @@ void target_finish(struct target *target) {
     free((char *)target->pool);
     free((char *)target->text);
     free(target->marks);
+    free(target->why);
 }
 
 static const char *cause_of(const struct engine_report *told, char buffer[80]) {
@@ -318,18 +319,27 @@ static const char *cause_of(const struct engine_report *told, char buffer[80]) {
                                                   : cause_format(told->report->cause, buffer);
 }
 
+/* Why a process of the roll did not come up is told before the roll has failed. */
+static void note_failure(struct target *target, const struct engine_report *told) {
+    char cause[80];
+    const char *why = cause_of(told, cause);
+
+    free(target->why);
+    target->why = why ? strdup(why) : NULL;
+    target->why_of = told->report->worker;
+}
+
 /* The roll has failed: by the first worker that did not come up. */
 static void fail_roll(
     struct target *target, const struct engine_report *told, struct queue *outcomes) {
-    char line[256], cause[80];
-    const char *why = cause_of(told, cause);
+    char line[512];
     struct buffer text = BUFFER(line);
 
     target->roll = REPORT_ROLL_FAILED;
     buffer_add_text(&text, "its new process did not come up");
-    if (why) {
+    if (target->why && target->why_of == told->report->worker) {
         buffer_add_text(&text, ": ");
-        buffer_add_text(&text, why);
+        buffer_add_text(&text, target->why);
     }
     buffer_add_text(&text, "; those that were not replaced yet were left alone");
     fail_worker(outcomes, target, told->report->worker, "failed", line);
@@ -365,6 +375,8 @@ void target_on_report(
     target->changed = true;
     if (kind == REPORT_ROLL_DONE)
         target->roll = REPORT_ROLL_DONE;
+    else if ((kind == REPORT_EXITED || kind == REPORT_SPAWN_FAILED) && target->kind == WAIT_ROLL)
+        note_failure(target, told);
     else if (kind == REPORT_ROLL_FAILED && target->kind == WAIT_ROLL)
         fail_roll(target, told, outcomes);
     else if (kind == REPORT_LEFTOVER && ours &&

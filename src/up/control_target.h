@@ -41,7 +41,9 @@ struct target {
     bool settled;          /* its outcomes are told */
     bool failed;           /* … and one of them is no good */
     enum report_kind roll; /* ROLL_DONE or ROLL_FAILED once it was said; else ROLLING */
-    uint32_t n_marks;      /* by number */
+    char *why;             /* … its last failure, of worker `why_of`; or NULL */
+    uint32_t why_of;
+    uint32_t n_marks; /* by number */
     struct mark *marks;
 };
 

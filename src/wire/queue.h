@@ -23,7 +23,7 @@ struct queue {
 void queue_finish(struct queue *queue);
 
 static inline const char *queue_bytes(const struct queue *queue) {
-    return queue->data + queue->begin;
+    return queue->data ? queue->data + queue->begin : "";
 }
 
 void queue_add(struct queue *queue, const char *bytes, size_t length);

@@ -68,7 +68,7 @@ Test(queue, says_that_memory_has_run_out)
 {
     struct queue queue = {};
 
-    cr_assert_null(queue_room(&queue, (size_t)1 << 60));
+    cr_assert_null(queue_room(&queue, SIZE_MAX / 2));
     cr_assert(queue.failed);
     queue_finish(&queue);
 }

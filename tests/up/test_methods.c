@@ -184,6 +184,8 @@ Test(methods, roll_that_fails_names_the_worker)
     peer_call(&one, "Restart", "'pools':['web'],'rolling':true");
     world_settle(world);
     fake_worker(web, 1)->cause = (struct cause){.kind = CAUSE_EXIT, .value = 9};
+    fake_report(web, 1, REPORT_EXITED);
+    fake_worker(web, 1)->cause = (struct cause){};
     fake_end_roll(web, REPORT_ROLL_FAILED, 1);
     const char *reply = peer_reply(world, &one);
     CONTAINS(reply, "'worker':1,'ok':false");
