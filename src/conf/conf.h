@@ -25,6 +25,7 @@
 #include "core/worker.h"
 #include "run/notify_socket.h"
 #include "run/plan.h"
+#include "sys/cgroup.h"
 
 /* Where something was said; without a file it is the default. */
 struct conf_origin {
@@ -103,15 +104,12 @@ struct conf_listens {
     const char *user, *group; /* of unix sockets; NULL: ours */
 };
 
-/* What the cgroup of a worker's tree is held to. UINT64_MAX: no limit; weights 0: untouched. */
+/* The control groups of a pool. */
 struct conf_cgroup {
-    uint64_t memory_max, memory_high; /* bytes */
-    uint64_t tasks_max;
-    uint64_t cpu_quota_permille; /* of one CPU; 1500 = 150 % */
-    uint32_t cpu_weight, io_weight;
-    const char *slice; /* name below the chosen root; NULL: the root itself */
-    bool delegate;     /* the worker may make groups of its own */
-    bool strict;       /* a controller that is not there is an error, not a warning */
+    struct cgroup_limits limits; /* of each worker's tree */
+    const char *slice;           /* name below the chosen root; NULL: the root itself */
+    bool delegate;               /* the worker may make groups of its own */
+    bool strict;                 /* a limit that cannot be had is an error, not a warning */
 };
 
 /* Directories that brood makes before the first start, owned by User=. */

@@ -81,7 +81,7 @@ static const struct {
         " LoadCredential LoadCredentialEncrypted SetCredential SetCredentialEncrypted "
         "ImportCredential "},
     {{false, RESOURCES},
-        " MemoryMin MemoryLow MemorySwapMax MemoryZSwapMax MemoryZSwapWriteback MemoryLimit "
+        " MemoryZSwapMax MemoryZSwapWriteback MemoryLimit "
         "MemoryPressureWatch MemoryPressureThresholdSec StartupMemoryMax StartupMemoryHigh "
         "StartupMemoryLow DefaultMemoryLow DefaultMemoryMin StartupMemorySwapMax "
         "StartupCPUWeight StartupIOWeight CPUQuotaPeriodSec IODeviceWeight IOReadBandwidthMax "
@@ -109,7 +109,7 @@ static const struct {
         " USBFunctionDescriptors USBFunctionStrings OpenFile NonBlocking "},
     {{false, "restarts are as Restart= and RestartSec= say"}, " RestartMode "},
     {{false, "a reload runs ExecReload="}, " ReloadSignal "},
-    {{false, "the process keeps the root directory that brood has"}, " RootDirectory RootImage "},
+    {{false, "the process keeps the root directory that brood has"}, " RootImage "},
     {{false, "the socket has its default here"},
         " Accept BindToDevice BindIPv6Only Broadcast DeferAcceptSec DirectoryMode FlushPending "
         "FreeBind IPTOS IPTTL KeepAlive KeepAliveIntervalSec KeepAliveProbes KeepAliveTimeSec "

@@ -50,6 +50,11 @@ static const struct conf_directive rows[] = {
         "The working directory; with - before it, / where it is not there. Not given, brood's own "
         "(in a .service file /).",
         WITH(value_directory, pool.plan.directory)},
+    {"RootDirectory", CONF_GROUP_PLACE, DIRECTIVE_SPAWN, "DIR", "an absolute path", NULL, NULL,
+        "The root directory, by chroot. The program and the working directory are looked up below "
+        "it; "
+        "users and environment files are not.",
+        WITH(value_root, pool.plan.root_directory)},
     {"StandardInput", CONF_GROUP_PLACE, DIRECTIVE_SPAWN, "WHERE", "null, inherit or file:PATH",
         "null", NULL, "Where the process reads from.", WITH(value_input, pool.plan.stdio[0])},
     {"StandardOutput", CONF_GROUP_PLACE, DIRECTIVE_SPAWN, "WHERE",

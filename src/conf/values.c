@@ -157,15 +157,11 @@ int value_bytes(const char *text, void *field) {
     return 0;
 }
 
-int value_tasks(const char *text, void *field) {
-    return value_restarts(text, field);
+static int read_weight(const char *text, void *field) {
+    return text_parse_u64(text, 1, WEIGHT_MAX, field);
 }
 
-int value_weight(const char *text, void *field) {
-    return read_u32(text, 1, WEIGHT_MAX, field);
-}
-
-int value_quota(const char *text, void *field) {
+static int read_quota(const char *text, void *field) {
     unsigned permille;
     size_t length = strlen(text);
 
@@ -174,6 +170,34 @@ int value_quota(const char *text, void *field) {
         return -EINVAL;
     *(uint64_t *)field = permille;
     return 0;
+}
+
+/* Which limit it is says the directive's name; "infinity" is none. */
+int value_group_limit(struct conf_reader *reader, const char *text, void *field) {
+    static const struct {
+        const char *name;
+        enum cgroup_limit limit;
+        int (*read)(const char *text, void *field);
+    } limits[] = {
+        {"MemoryMax", CGROUP_LIMIT_MEMORY_MAX, value_bytes},
+        {"MemoryHigh", CGROUP_LIMIT_MEMORY_HIGH, value_bytes},
+        {"MemorySwapMax", CGROUP_LIMIT_MEMORY_SWAP_MAX, value_bytes},
+        {"MemoryLow", CGROUP_LIMIT_MEMORY_LOW, value_bytes},
+        {"MemoryMin", CGROUP_LIMIT_MEMORY_MIN, value_bytes},
+        {"TasksMax", CGROUP_LIMIT_TASKS_MAX, value_restarts},
+        {"CPUWeight", CGROUP_LIMIT_CPU_WEIGHT, read_weight},
+        {"CPUQuota", CGROUP_LIMIT_CPU_QUOTA, read_quota},
+        {"IOWeight", CGROUP_LIMIT_IO_WEIGHT, read_weight},
+    };
+    struct cgroup_limits *all = field;
+    size_t i = 0;
+
+    while (strcmp(limits[i].name, reader->directive->name) != 0)
+        i++;
+    int r = limits[i].read(text, &all->values[limits[i].limit]);
+    if (r == 0 && all->values[limits[i].limit] != UINT64_MAX)
+        all->set |= 1u << limits[i].limit;
+    return r;
 }
 
 int value_notify_socket(const char *text, void *field) {

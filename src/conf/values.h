@@ -16,9 +16,6 @@ int value_mode(const char *text, void *field);       /* mode_t */
 int value_signal(const char *text, void *field);     /* int */
 int value_exits(const char *text, void *field);      /* struct exit_set: adds */
 int value_bytes(const char *text, void *field);      /* uint64_t, "infinity", percent of memory */
-int value_tasks(const char *text, void *field);      /* uint64_t, "infinity" */
-int value_weight(const char *text, void *field);     /* uint32_t, 1 to 10000 */
-int value_quota(const char *text, void *field);      /* uint64_t, thousandths of a CPU */
 int value_notify_socket(const char *text, void *field); /* const char *; "abstract": NULL */
 int value_descriptor(const char *text, void *field);    /* int, from 3 */
 
@@ -36,6 +33,7 @@ int value_oom_score(const char *text, void *field);
 int value_cpus(struct conf_reader *reader, const char *text, void *field);
 int value_limit(struct conf_reader *reader, const char *text, void *field);
 int value_directory(struct conf_reader *reader, const char *text, void *field);
+int value_root(struct conf_reader *reader, const char *text, void *field);
 int value_input(struct conf_reader *reader, const char *text, void *field);  /* struct stdio_spec */
 int value_output(struct conf_reader *reader, const char *text, void *field); /* struct stdio_spec */
 
@@ -45,6 +43,7 @@ int value_assignments(struct conf_reader *reader, const char *text, void *field)
 int value_one(struct conf_reader *reader, const char *text, void *field); /* the same, whole */
 int value_directories(struct conf_reader *reader, const char *text, void *field);
 int value_delegate(struct conf_reader *reader, const char *text, void *field); /* bool */
+int value_group_limit(struct conf_reader *reader, const char *text, void *field);
 int value_listen(struct conf_reader *reader, const char *text, void *field);
 int value_bounding(struct conf_reader *reader, const char *text, void *field);
 int value_ambient(struct conf_reader *reader, const char *text, void *field);

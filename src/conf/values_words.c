@@ -12,6 +12,7 @@
 #include "conf/readers.h"
 #include "conf/values.h"
 #include "conf/words.h"
+#include "run/listen.h"
 #include "sys/caps.h"
 #include "sys/limit.h"
 
@@ -152,6 +153,14 @@ int value_directory(struct conf_reader *reader, const char *text, void *field) {
     return 0;
 }
 
+int value_root(struct conf_reader *reader, const char *text, void *field) {
+    (void)reader;
+    if (*text != '/')
+        return -EINVAL;
+    *(const char **)field = text;
+    return 0;
+}
+
 /* Where the output goes once there is a log for it. */
 static bool is_for_log(const char *text) {
     static const char *const words[] = {
@@ -206,12 +215,16 @@ int value_delegate(struct conf_reader *reader, const char *text, void *field) {
 
 int value_listen(struct conf_reader *reader, const char *text, void *field) {
     struct conf_listens *listens = field;
-    const char *name = reader->directive->name;
+    const char *name = reader->directive->name, *reason = "";
+    struct listen_spec spec;
     struct conf_listen *grown =
         arena_grow(reader->arena, listens->list, listens->count, sizeof(*grown));
 
     if (!grown)
         return -ENOMEM;
+    listen_spec_init(&spec);
+    if (listen_parse(name, text, &spec, &reason) < 0)
+        return conf_complain(reader, "%s=%s: %s", name, text, reason);
     listens->list = grown;
     listens->list[listens->count++] = (struct conf_listen){
         .kind = strcmp(name, "ListenStream") == 0     ? CONF_LISTEN_STREAM

@@ -12,8 +12,11 @@
 /* The four variables that brood sets, and the terminating NULL. */
 #define OWN_VARIABLES 4
 
-/* The longest text that one placeholder becomes, the pool's name aside: a 32-bit number. */
+/* A 32-bit number. */
 #define NUMBER_TEXT 10
+
+/* The longest text that one placeholder becomes, the pool's name aside: a pid, or a word. */
+#define EXTRA_TEXT 32
 
 struct pen {
     char *cursor;
@@ -53,6 +56,36 @@ static bool write_placeholder(struct pen *pen, char letter) {
     }
 }
 
+/* The value of an extra, which is "" where this start has none of this name. */
+static void write_extra(struct pen *pen, const char *name, size_t length) {
+    const struct plan_extras *extras = pen->incarnation.extras;
+
+    for (size_t i = 0; extras && i < extras->n_variables; i++)
+        if (strncmp(extras->variables[i], name, length) == 0 &&
+            extras->variables[i][length] == '=') {
+            const char *value = extras->variables[i] + length + 1;
+
+            write_text(pen, value, strnlen(value, EXTRA_TEXT));
+            return;
+        }
+}
+
+/* "%{MAINPID}" and its like, which tell a command of the process that it is about. */
+static size_t write_braces(struct pen *pen, const char *text) {
+    static const char *const names[] = {"MAINPID", "SERVICE_RESULT", "EXIT_CODE", "EXIT_STATUS"};
+
+    for (size_t i = 0; i < ELEMENTS(names); i++) {
+        size_t length = strlen(names[i]);
+
+        if (strncmp(text + 2, names[i], length) == 0 && text[2 + length] == '}') {
+            write_extra(pen, names[i], length);
+            return length + 3;
+        }
+    }
+    write_text(pen, "%{", 2);
+    return 2;
+}
+
 /* The text itself where it has no placeholders, so that nothing is copied. */
 static char *render(struct pen *pen, struct template template) {
     char *begin = pen->cursor;
@@ -60,7 +93,9 @@ static char *render(struct pen *pen, struct template template) {
     if (!template.has_placeholders)
         return (char *)template.text;
     for (const char *p = template.text; *p != '\0'; p++)
-        if (*p == '%' && write_placeholder(pen, p[1]))
+        if (*p == '%' && p[1] == '{')
+            p += write_braces(pen, p) - 1;
+        else if (*p == '%' && write_placeholder(pen, p[1]))
             p++;
         else
             write_text(pen, p, 1);
@@ -171,7 +206,7 @@ void plan_render(const struct plan *plan, struct incarnation incarnation, void *
 }
 
 static size_t rendered_size(const struct plan *plan, struct template template) {
-    size_t longest = MAX(strlen(plan->pool), (size_t)NUMBER_TEXT), size = 1;
+    size_t longest = MAX(strlen(plan->pool), (size_t)EXTRA_TEXT), size = 1;
 
     if (!template.has_placeholders)
         return 0;

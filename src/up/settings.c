@@ -109,32 +109,8 @@ static enum readiness readiness_of(const struct conf_pool *pool) {
     return pool->notify_descriptor > 0 ? READY_DESCRIPTOR : READY_NOTIFY;
 }
 
-static void set_limit(struct cgroup_limits *limits, enum cgroup_limit limit, uint64_t value) {
-    limits->set |= UINT32_C(1) << limit;
-    limits->values[limit] = value;
-}
-
 struct cgroup_limits settings_limits(const struct conf_pool *pool) {
-    const struct conf_cgroup *asked = &pool->cgroup;
-    const struct {
-        enum cgroup_limit limit;
-        uint64_t value;
-    } ceilings[] = {
-        {CGROUP_LIMIT_MEMORY_MAX, asked->memory_max},
-        {CGROUP_LIMIT_MEMORY_HIGH, asked->memory_high},
-        {CGROUP_LIMIT_TASKS_MAX, asked->tasks_max},
-        {CGROUP_LIMIT_CPU_QUOTA, asked->cpu_quota_permille},
-    };
-    struct cgroup_limits limits = {0};
-
-    for (size_t i = 0; i < ELEMENTS(ceilings); i++)
-        if (ceilings[i].value != UINT64_MAX)
-            set_limit(&limits, ceilings[i].limit, ceilings[i].value);
-    if (asked->cpu_weight > 0)
-        set_limit(&limits, CGROUP_LIMIT_CPU_WEIGHT, asked->cpu_weight);
-    if (asked->io_weight > 0)
-        set_limit(&limits, CGROUP_LIMIT_IO_WEIGHT, asked->io_weight);
-    return limits;
+    return pool->cgroup.limits;
 }
 
 int settings_make(const struct conf_pool *pool, const struct surroundings *surroundings,

@@ -320,7 +320,7 @@ Test(conf, what_is_wrong_is_said_with_the_nearest_word)
         {"[Pool p]\nType=forking\n", "nginx: -g 'daemon off;'"},
         {"[Pool p]\nExecStart=/x\nOnDemand=yes\n", "OnDemand=yes without a socket"},
         {"[Pool p]\nExecStart=/x\nDynamicUser=yes\n", "give User="},
-        {"[Pool p]\nExecStart=/x\nRootDirectory=/srv\n", "RootDirectory= is not supported"},
+        {"[Pool p]\nExecStart=/x\nRootImage=/srv\n", "RootImage= is not supported"},
         {"[Pool p]\nExecStart=/x\nPrivateTmp=yes\n", "warning: PrivateTmp= is not enforced"},
         {"[Brood]\nStrict=yes\n[Pool p]\nExecStart=/x\nPrivateTmp=yes\n",
             "error: PrivateTmp= is not enforced"},

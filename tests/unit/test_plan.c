@@ -96,6 +96,30 @@ Test(plan, renders_placeholders)
     plan_free(plan);
 }
 
+/* Commands round the main process may speak of it; what is none of these names stays as it is. */
+Test(plan, renders_what_a_start_alone_knows)
+{
+    static const char *const variables[] = {"MAINPID=1234", "EXIT_STATUS=TERM"};
+    static const char *const expected[][4] = {
+        {"/bin/sh", "1234", "<TERM>", "%{http_code}"}, {"/bin/sh", "", "<>", "%{http_code}"}};
+    struct plan_extras extras = {.variables = variables, .n_variables = ELEMENTS(variables)};
+    struct plan_spec spec =
+        spec_of(ARGV("/bin/sh", "%{MAINPID}", "<%{EXIT_STATUS}>", "%{http_code}"));
+    struct plan *plan = plan_of(&spec);
+
+    for (size_t i = 0; i < ELEMENTS(expected); i++) {
+        struct incarnation incarnation = {.extras = i == 0 ? &extras : NULL};
+        void *scratch = malloc(plan_scratch_for(plan, incarnation.extras));
+        struct rendered rendered;
+
+        plan_render(plan, incarnation, scratch, &rendered);
+        for (size_t n = 0; n < ELEMENTS(expected[i]); n++)
+            cr_assert_str_eq(rendered.arguments[n], expected[i][n]);
+        free(scratch);
+    }
+    plan_free(plan);
+}
+
 /* The percent signs of the directory that we are in are its own. */
 Test(plan, relative_paths_mean_the_directory_of_now)
 {
