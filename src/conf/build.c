@@ -360,7 +360,8 @@ static int build_named(
     for (size_t i = 0; i < pools->count; i++)
         if (strcmp(pools->list[i]->name, name) == 0)
             return 0;
-    if (at) {
+    /* A unit file of its own (a link to the template) has said everything already. */
+    if (at && !(own && own->is_service)) {
         const char *template = arena_copy(build->arena, name, (size_t)(at - name) + 1);
 
         if (!template)

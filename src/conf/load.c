@@ -200,8 +200,14 @@ static int read_given(struct load *load, const char *path) {
     return r < 0 ? r : read_conf_d(load, dirname(copy));
 }
 
-static int read_directory(struct load *load, const char *directory) {
-    const char *main_file = arena_format(load->reader.arena, "%s/brood.conf", directory);
+static int read_directory(struct load *load, const char *given) {
+    size_t length = strlen(given);
+
+    while (length > 1 && given[length - 1] == '/')
+        length--;
+    const char *directory = arena_copy(load->reader.arena, given, length);
+    const char *main_file =
+        directory ? arena_format(load->reader.arena, "%s/brood.conf", directory) : NULL;
     size_t before = load->reader.messages->count;
     unsigned count = 0;
 
