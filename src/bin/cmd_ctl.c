@@ -157,7 +157,7 @@ static const struct help_item statuses[] = {
     {"4", "no such pool or worker"},
     {"5", "permission denied"},
     {"6", "nothing listens on the socket"},
-    {"7", "timed out"},
+    {"7", "timed out; what was begun goes on"},
     {"8", "busy, or not possible in this state"},
     {"125", "brood failed"},
     {0},

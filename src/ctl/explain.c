@@ -20,7 +20,7 @@ static void say_text(const struct ctl_call *call, const json_t *parameters) {
 static void say_timed_out(const struct ctl_call *call, const json_t *parameters) {
     const char *text = text_of(parameters, "text");
 
-    ctl_say(call, "timed out%s%s; what was begun goes on", *text ? ": " : "", text);
+    ctl_say(call, "timed out%s%s", *text ? ": " : "", text);
 }
 
 static void say_no_pool(const struct ctl_call *call, const json_t *parameters) {

@@ -221,7 +221,10 @@ const char *show_pid(pid_t pid, char buffer[32]) {
 }
 
 const char *show_cpu(const struct usage *usage, char buffer[32]) {
-    return usage->processes == 0 ? "-" : text_format_duration(usage->cpu, buffer);
+    if (usage->processes == 0)
+        return "-";
+    /* Less than a tick of the kernel's clock. */
+    return usage->cpu == 0 ? "0ms" : text_format_duration(usage->cpu, buffer);
 }
 
 const char *show_memory(const struct usage *usage, char buffer[32]) {
