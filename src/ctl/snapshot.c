@@ -81,16 +81,16 @@ static void read_all(struct snapshot *snapshot) {
 
 static void measure(struct snapshot *snapshot) {
     size_t count = snapshot->n_workers;
-    pid_t *pids = ctl_must(calloc(count + 1, sizeof(*pids)));
+    struct usage_tree *trees = ctl_must(calloc(count + 1, sizeof(*trees)));
     struct usage *usages = ctl_must(calloc(count + 1, sizeof(*usages)));
 
     for (size_t i = 0; i < count; i++)
-        pids[i] = snapshot->workers[i].pid;
-    usage_of_trees(pids, count, usages);
+        trees[i] = (struct usage_tree){snapshot->workers[i].pid, snapshot->workers[i].cgroup};
+    usage_of_trees(trees, count, usages);
     for (size_t i = 0; i < count; i++)
         snapshot->workers[i].usage = usages[i];
     free(usages);
-    free(pids);
+    free(trees);
 }
 
 static int ask(

@@ -19,8 +19,13 @@ struct usage {
     unsigned processes;
 };
 
+struct usage_tree {
+    pid_t root;         /* 0: there is none */
+    const char *cgroup; /* its directory, or NULL: knows also whom the tree has lost */
+};
+
 /*
- * Of each root and all below it, up to another root; none for a root of 0 or one that is gone. One
- * look at /proc serves all.
+ * Of each root and all below it, up to another root, and of all who are in its cgroup. One look at
+ * /proc serves all trees.
  */
-void usage_of_trees(const pid_t *roots, size_t n_roots, struct usage *ret_usages);
+void usage_of_trees(const struct usage_tree *trees, size_t n_trees, struct usage *ret_usages);

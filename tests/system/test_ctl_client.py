@@ -176,6 +176,21 @@ def test_usage_is_that_of_the_whole_tree(ask, fake, start, fifo):
     assert tree.wait() is not None
 
 
+def test_usage_counts_whom_the_cgroup_knows(ask, fake, scratch):
+    """A process that has lost its parents is in no tree, but in the cgroup."""
+    orphan = subprocess.Popen(["sleep", "1000"])
+    try:
+        (scratch / "cgroup.procs").write_text(f"{orphan.pid}\n")
+        one = worker("web", 0, cgroup=str(scratch))
+        two = worker("web", 1, cgroup=str(scratch / "nothing"))
+        server = fake(Status=status(pool("web", [one, two])))
+        found = json.loads(ask(server, "status", "--json").stdout)["pools"][0]["workers_list"]
+    finally:
+        orphan.kill()
+        orphan.wait()
+    assert [one["processes"] for one in found] == [1, 0]
+
+
 def test_cpu_time_is_counted(ask, fake):
     busy = subprocess.Popen(["sh", "-c", "while :; do :; done"])
     try:
