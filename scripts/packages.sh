@@ -40,4 +40,4 @@ need_packages() {
 BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config liburing-dev libcap-dev
     libjansson-dev)
 TEST_PACKAGES=(libcriterion-dev python3 python3-pytest python3-pytest-xdist g++ binutils libevent-dev
-    clang clang-format libcap2-bin util-linux procps systemd)
+    clang clang-format libcap2-bin util-linux procps systemd zsh fish)

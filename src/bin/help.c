@@ -13,10 +13,18 @@
 #define HELP_WIDTH  88
 
 int help_read(const char *text, void *field) {
-    if (text && strcmp(text, "man") != 0)
-        return -EINVAL;
-    *(enum help_format *)field = text ? HELP_MAN : HELP_TEXT;
-    return 0;
+    static const char *const formats[] = {
+        [HELP_TEXT] = "text",
+        [HELP_MAN] = "man",
+        [HELP_WORDS] = "words",
+    };
+
+    for (enum help_format format = HELP_TEXT; format < ELEMENTS(formats); format++)
+        if (strcmp(text ?: formats[HELP_TEXT], formats[format]) == 0) {
+            *(enum help_format *)field = format;
+            return 0;
+        }
+    return -EINVAL;
 }
 
 /* Columns that a word takes: its UTF-8 characters. */
@@ -120,10 +128,27 @@ static void print_text(
         printf("\nSee also: %s\n", help->see_also);
 }
 
+/* Neither has a tab in it; complete.c reads them. */
+static void print_words(
+    const struct help *help, const struct option_table *tables, size_t n_tables) {
+    for (const char *const *line = help->synopsis; *line; line++)
+        printf("%s\n", *line);
+    for (size_t t = 0; t < n_tables; t++)
+        for (size_t i = 0; i < tables[t].n_rows; i++) {
+            const struct option_row *row = &tables[t].rows[i];
+
+            printf("--%s\t%c\t%s\t%s\t%s\t%.*s\n", row->name, row->letter ? row->letter : '-',
+                row->argument ?: "", row->optional ? "optional" : "", row->expects ?: "",
+                (int)strcspn(row->help, "\n"), row->help);
+        }
+}
+
 void help_print(const struct help *help, const struct option_table *tables, size_t n_tables,
     enum help_format format) {
     if (format == HELP_MAN)
         help_print_man(help, tables, n_tables);
+    else if (format == HELP_WORDS)
+        print_words(help, tables, n_tables);
     else
         print_text(help, tables, n_tables);
 }

@@ -13,6 +13,7 @@ enum help_format {
     HELP_NONE,
     HELP_TEXT,
     HELP_MAN,
+    HELP_WORDS, /* synopsis and options, a line each, for the completion of shells */
 };
 
 /* The row of --help; `member` is an enum help_format of the table's target. */

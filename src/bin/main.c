@@ -57,6 +57,7 @@ static const struct command {
     {"check", GROUP_CONFIGURATION, command_check,
         "look through a configuration without starting anything"},
     {"config", GROUP_CONFIGURATION, command_config, "show what a configuration comes to"},
+    {"completion", GROUP_HELP, command_completion, "completion of this for bash, zsh and fish"},
     {"help", GROUP_HELP, command_help,
         "this text, or 'brood help COMMAND', 'brood help DIRECTIVE'"},
     {"version", GROUP_HELP, command_version, "the version"},
@@ -73,6 +74,10 @@ const char *command_brief(const char *name) {
     const struct command *command = find_command(name);
 
     return command ? command->help : "";
+}
+
+const char *command_name(size_t index) {
+    return index < ELEMENTS(commands) ? commands[index].name : NULL;
 }
 
 static int unknown_command(const char *name) {
@@ -107,14 +112,19 @@ static void print_commands(void) {
            "  brood run -n 4 -- ./worker\n");
 }
 
-/* A command, a directive, or the word that was meant. */
-static int help_about(const char *word, const char *option) {
-    const struct command *command = find_command(word);
-    const char *nearest = conf_directive_nearest(word);
+int command_explain(const char *name, const char *option) {
+    const struct command *command = find_command(name);
     char *help[] = {(char *)option, NULL};
 
-    if (command && command->run != command_help)
-        return command->run(1, help);
+    return !command || command->run == command_help ? unknown_command(name) : command->run(1, help);
+}
+
+/* A command, a directive, or the word that was meant. */
+static int help_about(const char *word, const char *option) {
+    const char *nearest = conf_directive_nearest(word);
+
+    if (find_command(word))
+        return command_explain(word, option);
     if (strcmp(word, "directives") == 0) {
         help_directives();
         return STATUS_OK;

@@ -54,6 +54,13 @@ int ctl_events(const struct ctl_call *call);
 int ctl_top(const struct ctl_call *call);
 int ctl_shutdown(const struct ctl_call *call);
 
+/*
+ * Calls `fn` with the name of each pool that the supervisor has, or of each worker of one pool, and
+ * half a sentence about it.
+ */
+typedef void (*ctl_name_fn)(void *data, const char *name, const char *about);
+void ctl_names(const struct ctl_call *call, const char *pool, ctl_name_fn fn, void *data);
+
 /* One line on standard error, after the command's name; what is not for terminals made visible. */
 void ctl_say(const struct ctl_call *call, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
