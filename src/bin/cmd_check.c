@@ -94,21 +94,20 @@ int command_check(int argc, char **argv) {
     struct check_options options = {0};
     const struct option_table table = {"Options", rows, sizeof(rows) / sizeof(rows[0]), &options};
     struct conf_sources sources = {0};
-    int first = options_parse("brood check", &table, 1, argc, argv);
+    int n_words = options_parse_among("brood check", &table, 1, argc, argv);
 
-    if (first < 0)
+    if (n_words < 0)
         return STATUS_USAGE;
     if (options.help) {
         help_print(&check_help, &table, 1, options.help);
         return STATUS_OK;
     }
-    const char **files = calloc((size_t)(argc - first) + 1, sizeof(*files));
+    const char **files = calloc((size_t)n_words + 1, sizeof(*files));
     if (!files)
         return conf_fail("brood check", -ENOMEM);
     sources.strict = options.strict;
-    int status = sort_out(argv + first, argc - first, &sources, files) < 0
-                     ? STATUS_USAGE
-                     : check(&sources, &options);
+    int status =
+        sort_out(argv, n_words, &sources, files) < 0 ? STATUS_USAGE : check(&sources, &options);
     free(files);
     return status;
 }

@@ -97,12 +97,12 @@ static int usage(const char *text, const char *word) {
 int command_config(int argc, char **argv) {
     struct config_options options = {0};
     const struct option_table table = {"Options", rows, sizeof(rows) / sizeof(rows[0]), &options};
-    bool has_verb = argc > 0 && argv[0][0] != '-';
-    int first = options_parse("brood config", &table, 1, argc - has_verb, argv + has_verb);
-    char **words = argv + has_verb + MAX(first, 0);
-    int n_words = argc - has_verb - MAX(first, 0), status;
+    int n_words = options_parse_among("brood config", &table, 1, argc, argv), status;
+    bool has_verb = n_words > 0;
+    char **words = argv + has_verb;
     struct conf_sources sources = {0};
 
+    n_words -= has_verb;
     if (n_words > 0 && strchr(words[0], '/')) {
         sources.directory = *words++;
         n_words--;
@@ -111,11 +111,11 @@ int command_config(int argc, char **argv) {
     sources.n_files = options.files.count;
     if (sources.n_files == 0 && !sources.directory)
         sources.directory = CONF_DEFAULT_DIRECTORY;
-    if (first < 0) {
-        status = STATUS_USAGE;
-    } else if (options.help) {
+    if (options.help) {
         help_print(&config_help, &table, 1, options.help);
         status = STATUS_OK;
+    } else if (n_words < 0) {
+        status = STATUS_USAGE;
     } else if (!has_verb || strcmp(argv[0], "show") != 0) {
         status = usage("there is 'brood config show', not ", has_verb ? argv[0] : "nothing");
     } else if (n_words > 1) {

@@ -183,59 +183,23 @@ static void print_help(
     help_print(&help, table, 1, format);
 }
 
-/* "-2" is a number, not an option: no option begins with a digit. Its index, or argc. */
-static int find_number(int argc, char **argv) {
-    for (int i = 0; i < argc; i++)
-        if (argv[i][0] == '-' && argv[i][1] >= '0' && argv[i][1] <= '9')
-            return i;
-    return argc;
-}
-
-/* Options may stand before, between and after the words; all after "--" are words. */
-static int read_words(const char *command, const struct option_table *table, int argc, char **argv,
-    const char **words) {
-    int count = 0;
-
-    while (argc > 0) {
-        int number = find_number(argc, argv);
-        int at = options_parse(command, table, 1, number, argv);
-
-        if (at < 0)
-            return at;
-        if (at > 0 && strcmp(argv[at - 1], "--") == 0) {
-            while (at < argc)
-                words[count++] = argv[at++];
-            return count;
-        }
-        if (at < argc)
-            words[count++] = argv[at];
-        argc -= at + 1;
-        argv += at + 1;
-    }
-    return count;
-}
-
 static int run_words(const struct client *client, struct ctl_call *call, int argc, char **argv) {
     const struct option_table table = {"Options", client->rows, client->n_rows, call};
-    const char **words = calloc((size_t)argc + 1, sizeof(*words));
+    int count = options_parse_among(call->command, &table, 1, argc, argv);
 
-    if (!words) {
-        fprintf(stderr, "%s: out of memory\n", call->command);
-        return STATUS_INTERNAL;
-    }
-    int status = STATUS_USAGE, count = read_words(call->command, &table, argc, argv, words);
     if (call->help) {
         print_help(client, &table, (enum help_format)call->help);
-        status = STATUS_OK;
-    } else if (count >= 0 && (size_t)count > client->max_words)
-        fprintf(stderr, "%s: unexpected '%s'\n", call->command, words[client->max_words]);
-    else if (count >= 0) {
-        call->words = words;
-        call->n_words = (size_t)count;
-        status = client->run(call);
+        return STATUS_OK;
     }
-    free(words);
-    return status;
+    if (count < 0)
+        return STATUS_USAGE;
+    if ((size_t)count > client->max_words) {
+        fprintf(stderr, "%s: unexpected '%s'\n", call->command, argv[client->max_words]);
+        return STATUS_USAGE;
+    }
+    call->words = (const char *const *)argv;
+    call->n_words = (size_t)count;
+    return client->run(call);
 }
 
 static int run_client(const char *name, int argc, char **argv) {

@@ -227,34 +227,10 @@ static const struct verb *find_verb(const char *name) {
     return NULL;
 }
 
-/* Options may stand before and after each word. Returns how many words, or -EINVAL. */
-static int read_words(
-    const struct option_table *table, int argc, char **argv, const char *words[3]) {
-    int count = 0;
-
-    while (argc > 0) {
-        int at = options_parse("brood pidfile", table, 1, argc, argv);
-
-        if (at < 0)
-            return at;
-        if (at == argc)
-            break;
-        if (count == 3) {
-            fprintf(stderr, "brood pidfile: unexpected '%s'\n", argv[at]);
-            return -EINVAL;
-        }
-        words[count++] = argv[at];
-        argc -= at + 1;
-        argv += at + 1;
-    }
-    return count;
-}
-
 int command_pidfile(int argc, char **argv) {
     struct pidfile_command command = {.timeout = 10 * NSEC_PER_SEC, .pidfd = -1};
     const struct option_table table = {"Options", rows, ELEMENTS(rows), &command};
-    const char *words[3] = {NULL};
-    int count = read_words(&table, argc, argv, words);
+    int count = options_parse_among("brood pidfile", &table, 1, argc, argv);
 
     if (command.help) {
         help_print(&pidfile_help, &table, 1, command.help);
@@ -266,10 +242,14 @@ int command_pidfile(int argc, char **argv) {
         fprintf(stderr, "brood pidfile: needs an action and a file; see 'brood pidfile --help'\n");
         return STATUS_USAGE;
     }
-    const struct verb *verb = find_verb(words[0]);
+    if (count > 3) {
+        fprintf(stderr, "brood pidfile: unexpected '%s'\n", argv[3]);
+        return STATUS_USAGE;
+    }
+    const struct verb *verb = find_verb(argv[0]);
     if (!verb)
         return STATUS_USAGE;
-    command.path = words[1];
-    command.signal = words[2];
+    command.path = argv[1];
+    command.signal = count > 2 ? argv[2] : NULL;
     return act(verb, &command);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "bin/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -140,11 +141,30 @@ int options_parse(const char *command, const struct option_table *tables, size_t
 
         if (strcmp(word, "--") == 0)
             return c.at + 1;
-        if (word[0] != '-' || word[1] == '\0')
+        if (word[0] != '-' || word[1] == '\0' || isdigit((unsigned char)word[1]))
             return c.at;
         r = word[1] == '-' ? parse_long(&c, word + 2) : parse_short(&c, word + 1);
         if (r < 0)
             return r;
     }
     return argc;
+}
+
+int options_parse_among(const char *command, const struct option_table *tables, size_t n_tables,
+    int argc, char **argv) {
+    int n_words = 0, at = 0;
+
+    while (at < argc) {
+        int first = options_parse(command, tables, n_tables, argc - at, argv + at);
+
+        if (first < 0)
+            return first;
+        at += first;
+        bool all = first > 0 && strcmp(argv[at - 1], "--") == 0;
+        do {
+            if (at < argc)
+                argv[n_words++] = argv[at++];
+        } while (all && at < argc);
+    }
+    return n_words;
 }

@@ -41,6 +41,13 @@ int options_parse(
     const char *command, const struct option_table *tables, size_t n_tables, int argc, char **argv);
 
 /*
+ * The same wherever options stand: the other words are moved to the front of argv, in their order.
+ * All after "--" are words, and so is "-2". Returns how many words there are, or -EINVAL.
+ */
+int options_parse_among(
+    const char *command, const struct option_table *tables, size_t n_tables, int argc, char **argv);
+
+/*
  * Says on standard error that `word` is no such thing ("command", "action"), with the nearest of
  * `words` if one is near, or else where to read on.
  */
