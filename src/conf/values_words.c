@@ -148,9 +148,11 @@ int value_directory(struct conf_reader *reader, const char *text, void *field) {
     if (strcmp(path, "~") != 0 && *path != '/')
         return -EINVAL;
     if (is_optional && *path == '/' && !strchr(path, '%') && access(path, X_OK) < 0)
-        return conf_warn(reader, "WorkingDirectory=%s is not there; / is taken", text);
+        path = "/";
     *(const char **)field = path;
-    return 0;
+    return path == text + is_optional
+               ? 0
+               : conf_warn(reader, "WorkingDirectory=%s is not there; / is taken", text);
 }
 
 int value_root(struct conf_reader *reader, const char *text, void *field) {
