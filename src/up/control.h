@@ -92,6 +92,9 @@ struct control_options {
 int control_new(
     const struct control_options *options, struct control **ret_control, pid_t *ret_pid);
 
+/* Other groups may connect from now on; who is connected keeps the rights that it had. */
+int control_set_groups(struct control *control, gid_t read_group, gid_t change_group);
+
 /* Accepts NULL; returns NULL. Answers who waits for a shutdown, and removes the socket. */
 struct control *control_free(struct control *control);
 

@@ -211,7 +211,7 @@ static void handle_start(struct client *client, const struct request *request) {
 }
 
 static void handle_stop(struct client *client, const struct request *request) {
-    command(client, request, EVENT_STOP, WAIT_DOWN, NULL);
+    command(client, request, EVENT_STOP, WAIT_STOPPED, NULL);
 }
 
 static void roll(struct client *client, const struct request *request) {

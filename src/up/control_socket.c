@@ -103,12 +103,18 @@ static int open_to_groups(const struct control *control) {
     gid_t group = read == NOBODY ? change : read;
 
     if (!has_groups(control))
-        return 0;
+        return chmod(control->path, 0600) < 0 ? -errno : 0;
     if (read != change && read != NOBODY && change != NOBODY)
         return chmod(control->path, 0666) < 0 ? -errno : 0;
     if (chown(control->path, (uid_t)-1, group) < 0 || chmod(control->path, 0660) < 0)
         return -errno;
     return 0;
+}
+
+int control_set_groups(struct control *control, gid_t read_group, gid_t change_group) {
+    control->options.read_group = read_group;
+    control->options.change_group = change_group;
+    return open_to_groups(control);
 }
 
 static int bind_and_listen(struct control *control, pid_t *ret_pid) {

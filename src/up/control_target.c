@@ -56,20 +56,6 @@ void target_settle(struct queue *outcomes, struct target *target, const struct e
     target->settled = true;
 }
 
-/* Why the worker is not as it should be. */
-static void describe_failure(struct buffer *buffer, const struct worker_facts *facts) {
-    char cause[80];
-
-    if (facts->cause.kind == CAUSE_NONE)
-        buffer_add_text(buffer, facts->state);
-    else
-        buffer_add_text(buffer, facts->detail ? facts->detail : cause_format(facts->cause, cause));
-    if (status_worker_state(facts) == WORKER_BACKOFF)
-        buffer_add_text(buffer, "; it is going to be tried again");
-    else if (status_worker_state(facts) == WORKER_STOPPED)
-        buffer_add_text(buffer, "; it was stopped");
-}
-
 static void fail_worker(struct queue *outcomes, struct target *target, uint32_t number,
     const char *state, const char *text) {
     if (number >= target->n_marks || target->marks[number].failed)
@@ -104,6 +90,29 @@ struct look {
     uint32_t pending, well, failed;
 };
 
+static bool ends_down(const struct target *target) {
+    return target->kind == WAIT_DOWN || target->kind == WAIT_STOPPED;
+}
+
+/* Why the worker is not as it should be. */
+static void describe_failure(
+    const struct look *look, const struct worker_facts *facts, struct buffer *buffer) {
+    char cause[80];
+
+    if (look->target->kind == WAIT_STOPPED) {
+        buffer_add_text(buffer, "it was started again meanwhile");
+        return;
+    }
+    if (facts->cause.kind == CAUSE_NONE)
+        buffer_add_text(buffer, facts->state);
+    else
+        buffer_add_text(buffer, facts->detail ? facts->detail : cause_format(facts->cause, cause));
+    if (status_worker_state(facts) == WORKER_BACKOFF)
+        buffer_add_text(buffer, "; it is going to be tried again");
+    else if (status_worker_state(facts) == WORKER_STOPPED)
+        buffer_add_text(buffer, "; it was stopped");
+}
+
 static bool is_up(enum worker_state state) {
     return state == WORKER_READY || state == WORKER_DONE;
 }
@@ -132,6 +141,15 @@ static enum judgement judge_reload(const struct worker_facts *facts, const struc
     return JUDGED_PENDING;
 }
 
+/* Who was told to stop is on its way down, or somebody else has told it otherwise. */
+static enum judgement judge_stopped(const struct worker_facts *facts) {
+    enum worker_state state = status_worker_state(facts);
+    bool is_back = state == WORKER_PREPARING || state == WORKER_STARTING || state == WORKER_READY ||
+                   state == WORKER_BACKOFF;
+
+    return !facts->alive ? JUDGED_WELL : is_back ? JUDGED_FAILED : JUDGED_PENDING;
+}
+
 /* What a worker means to the target. */
 static enum judgement judge(
     const struct look *look, const struct worker_facts *facts, const struct mark *mark) {
@@ -140,6 +158,8 @@ static enum judgement judge(
 
     if (look->target->kind == WAIT_DOWN)
         return facts->alive ? JUDGED_PENDING : JUDGED_WELL;
+    if (look->target->kind == WAIT_STOPPED)
+        return judge_stopped(facts);
     if (!holds)
         return look->target->kind == WAIT_SCALE && facts->alive ? JUDGED_PENDING : JUDGED_WELL;
 
@@ -158,6 +178,7 @@ static enum judgement judge(
         return judge_reload(facts, mark);
     case WAIT_NOTHING:
     case WAIT_DOWN:
+    case WAIT_STOPPED:
     case WAIT_ROLL:
     case WAIT_GONE:
         break;
@@ -177,7 +198,7 @@ static void look_at_worker(void *data, const struct worker_facts *facts) {
     if (target->worker != EVERY_WORKER && facts->number != target->worker)
         return;
     /* Who came later is not what was asked about, but has to end like all others. */
-    if (facts->number >= target->n_marks && target->kind != WAIT_DOWN && target->kind != WAIT_SCALE)
+    if (facts->number >= target->n_marks && !ends_down(target) && target->kind != WAIT_SCALE)
         return;
     if (mark->failed) {
         look->failed++;
@@ -192,7 +213,7 @@ static void look_at_worker(void *data, const struct worker_facts *facts) {
         break;
     case JUDGED_FAILED:
         look->failed++;
-        describe_failure(&text, facts);
+        describe_failure(look, facts, &text);
         fail_worker(look->outcomes, target, facts->number, facts->state, line);
         break;
     }
@@ -210,7 +231,7 @@ static const char *describe_success(
     if (target->worker != EVERY_WORKER &&
         engine_worker(pool, (uint32_t)target->worker, &facts) == 0)
         return facts.state;
-    if (target->kind == WAIT_DOWN)
+    if (ends_down(target))
         return "stopped";
     snprintf(line, 80, "%u of %u %s ready", summary.ready, summary.workers,
         summary.workers == 1 ? "worker" : "workers");
@@ -235,7 +256,7 @@ static void look_at_workers(
         return;
     if (target->worker != EVERY_WORKER && look.well + look.failed == 0)
         target_settle(
-            outcomes, target, pool, target->kind == WAIT_DOWN, "there is no such worker any more");
+            outcomes, target, pool, ends_down(target), "there is no such worker any more");
     else if (look.failed > 0)
         target->settled = true;
     else
@@ -261,8 +282,7 @@ void target_look(struct target *target, const struct engine *engine, struct queu
 
     target->changed = false;
     if (!pool)
-        target_settle(outcomes, target, NULL,
-            target->kind == WAIT_GONE || target->kind == WAIT_DOWN,
+        target_settle(outcomes, target, NULL, target->kind == WAIT_GONE || ends_down(target),
             target->text && *target->text ? target->text : "the pool was removed");
     else if (target->kind == WAIT_NOTHING)
         target_settle(outcomes, target, pool, true, target->text ? target->text : "");

@@ -14,6 +14,7 @@ enum wait_kind {
     WAIT_UP,      /* each worker ready or done; else failed, or about to be tried again */
     WAIT_NEW,     /* the same with a new generation */
     WAIT_DOWN,    /* nothing of it alive */
+    WAIT_STOPPED, /* the same, unless somebody starts it again */
     WAIT_READY,   /* each worker ready or done; else failed for good */
     WAIT_FAILED,  /* some worker failed for good */
     WAIT_SCALE,   /* as UP, and what is too many gone */
