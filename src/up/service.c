@@ -150,8 +150,6 @@ static bool has_left(const struct service_pool *pool) {
 static void go_on(struct service_pool *pool) {
     const struct pool *core = engine_pool_core(pool->pool);
 
-    if (pool->roll_wanted && engine_pool_roll(pool->pool) == 0)
-        pool->roll_wanted = false;
     if (demand_wanted(pool) && !pool->demand && core->ended && engine_pool_is_up(pool->pool) &&
         core->ledger.states[WORKER_FAILED] == 0)
         demand_wait(pool);

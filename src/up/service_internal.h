@@ -13,7 +13,6 @@ struct service_pool {
     const struct conf_pool *conf; /* NULL: leaving */
     struct listen_set sockets;
     loop_source_t *demand; /* one for each socket while a connection is waited for, else NULL */
-    bool roll_wanted;      /* the newest version has yet to be rolled out */
 };
 
 struct service {

@@ -127,6 +127,12 @@ static int add(struct reload *reload, struct step *step) {
     return r;
 }
 
+/* Where one is under way, once more after it. */
+static void roll(const struct service_pool *pool) {
+    if (engine_pool_is_up(pool->pool))
+        engine_pool_roll_again(pool->pool);
+}
+
 static int change(struct step *step) {
     struct service_pool *pool = step->pool;
     bool was_leaving = !pool->conf;
@@ -144,7 +150,7 @@ static int change(struct step *step) {
     if (was_leaving || (demand_wanted(pool) && !engine_pool_is_up(pool->pool)))
         service_pool_start(pool);
     else if (step->changes & (CONF_CHANGE_PROCESS | CONF_CHANGE_SOCKETS))
-        pool->roll_wanted = engine_pool_is_up(pool->pool);
+        roll(pool);
     return r;
 }
 
@@ -168,7 +174,6 @@ static void remove_others(
         demand_stop(pool);
         directories_remove(pool->conf);
         pool->conf = NULL;
-        pool->roll_wanted = false;
         engine_pool_command(pool->pool, EVENT_STOP);
         if (changes)
             control_changed(changes, name, CHANGE_REMOVED, NULL);
