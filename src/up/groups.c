@@ -6,7 +6,9 @@
  */
 
 #include <errno.h>
+#include <string.h>
 
+#include "conf/directive.h"
 #include "sys/cgroup.h"
 #include "up/service_internal.h"
 #include "up/settings.h"
@@ -39,35 +41,46 @@ int groups_open(struct service *service, struct conf_messages *messages) {
     return 0;
 }
 
-/* The limits that need a controller which is not there, as "memory.max, pids.max". */
-static bool name_missing(
-    const struct service *service, const struct conf_pool *pool, struct buffer *names) {
-    struct cgroup_limits limits = settings_limits(pool);
+static bool can_have(const struct service *service, const struct cgroup_limits *limits) {
+    return service->groups.fd >= 0 &&
+           (cgroup_limits_controllers(limits) & ~service->groups.controllers) == 0;
+}
 
-    for (int i = 0; i < CGROUP_LIMIT_MAX; i++) {
-        struct cgroup_limits one = {.set = limits.set & UINT32_C(1) << i};
-
-        if (one.set == 0 || (service->groups.fd >= 0 && (cgroup_limits_controllers(&one) &
-                                                            ~service->groups.controllers) == 0))
-            continue;
-        buffer_add_format(
-            names, "%s%s", names->length > 0 ? ", " : "", cgroup_limit_file((enum cgroup_limit)i));
-    }
-    return names->length > 0;
+/* Where the limit was asked for. */
+static struct conf_origin origin_of(const struct conf_pool *pool, const char *directive) {
+    for (size_t i = 0; i < pool->n_settings; i++)
+        if (strcmp(pool->settings[i].directive->name, directive) == 0)
+            return pool->settings[i].origin;
+    return pool->origin;
 }
 
 int groups_check(
     const struct service *service, const struct conf_pool *pool, struct conf_messages *messages) {
+    static const char *const directives[CGROUP_LIMIT_MAX] = {
+        [CGROUP_LIMIT_MEMORY_MAX] = "MemoryMax",
+        [CGROUP_LIMIT_MEMORY_HIGH] = "MemoryHigh",
+        [CGROUP_LIMIT_TASKS_MAX] = "TasksMax",
+        [CGROUP_LIMIT_CPU_WEIGHT] = "CPUWeight",
+        [CGROUP_LIMIT_CPU_QUOTA] = "CPUQuota",
+        [CGROUP_LIMIT_IO_WEIGHT] = "IOWeight",
+    };
+    const char *why = service->groups.fd < 0 ? "no control group can be made here"
+                                             : "the control group here has no such controller";
+    struct cgroup_limits limits = settings_limits(pool);
     bool strict =
         pool->cgroup.strict || conf_brood(service->conf)->strict || service->options.sources.strict;
-    char text[256];
-    struct buffer names = BUFFER(text);
+    int result = 0;
 
-    if (!name_missing(service, pool, &names))
-        return 0;
-    int r = conf_message_add(messages, strict ? CONF_ERROR : CONF_WARNING, pool->origin.file,
-        pool->origin.line, "pool %s: not enforced: %s: %s", pool->name, text,
-        service->groups.fd < 0 ? "no control group can be made here"
-                               : "this control group has no such controller");
-    return r < 0 ? r : strict ? -EBADMSG : 0;
+    for (int i = 0; i < CGROUP_LIMIT_MAX; i++) {
+        struct cgroup_limits one = {.set = limits.set & UINT32_C(1) << i};
+
+        if (one.set == 0 || !directives[i] || can_have(service, &one))
+            continue;
+        struct conf_origin origin = origin_of(pool, directives[i]);
+        if (conf_message_add(messages, strict ? CONF_ERROR : CONF_WARNING, origin.file, origin.line,
+                "pool %s: %s= is not enforced: %s", pool->name, directives[i], why) < 0)
+            return -ENOMEM;
+        result = strict ? -EBADMSG : 0;
+    }
+    return result;
 }
