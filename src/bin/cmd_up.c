@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bin/commands.h"
 #include "bin/conf_options.h"
@@ -82,25 +83,41 @@ static const struct help up_help = {
     .see_also = "brood(1), brood.conf(5), brood-status(1), brood-reload(1), brood-check(1)",
 };
 
-/* Runs what has been read; `conf` is taken. */
-static int up_command_run(
-    struct up_command *command, struct up_options *options, struct conf *conf) {
-    struct up *up;
-    int r = up_new_take(options, conf, &up);
+/* The directory that NotifySocket= names, made if need be; it outlives the configuration. */
+static int take_notify_directory(const struct conf *conf, char **ret_directory) {
+    const char *named = conf_brood(conf)->notify_socket;
 
-    if (r < 0) {
-        fprintf(stderr, "brood up: %s\n", strerror(-r));
-        return STATUS_INTERNAL;
+    *ret_directory = named ? strdup(named) : NULL;
+    if (named && (!*ret_directory || (mkdir(named, 0755) < 0 && errno != EEXIST))) {
+        fprintf(stderr, "brood up: NotifySocket=%s: %s\n", named, strerror(errno));
+        return STATUS_USAGE;
     }
-    struct supervised supervised = up_supervised(up);
-    int status = supervisor_run(&command->choices,
-        (struct supervisor_options){
-            .command = "brood up",
-            .stop_signal = SIGTERM,
-            .stop_timeout = 10 * NSEC_PER_SEC,
-        },
-        &supervised);
-    up_free(up);
+    return STATUS_OK;
+}
+
+/* Runs what has been read; `conf` is taken. */
+static int run_up(struct up_command *command, struct up_options *options, struct conf *conf) {
+    char *notify_directory;
+    struct up *up;
+    int status = take_notify_directory(conf, &notify_directory);
+    int r = status == STATUS_OK ? up_new_take(options, conf, &up) : 0;
+
+    if (r < 0)
+        status = conf_fail("brood up", r);
+    if (status == STATUS_OK) {
+        struct supervised supervised = up_supervised(up);
+
+        status = supervisor_run(&command->choices,
+            (struct supervisor_options){
+                .command = "brood up",
+                .stop_signal = SIGTERM,
+                .stop_timeout = 10 * NSEC_PER_SEC,
+                .notify_directory = notify_directory,
+            },
+            &supervised);
+        up_free(up);
+    }
+    free(notify_directory);
     return status;
 }
 
@@ -185,7 +202,7 @@ static int start(struct up_command *command) {
         .service.surroundings = surroundings_prepare(true),
     };
     unsetenv("NOTIFY_SOCKET"); /* it is ours, and not for workers */
-    return up_command_run(command, &options, conf);
+    return run_up(command, &options, conf);
 }
 
 int command_up(int argc, char **argv) {
@@ -198,12 +215,12 @@ int command_up(int argc, char **argv) {
 
     if (supervisor_choices_init("brood up", &command.choices) < 0)
         return STATUS_USAGE;
-    int first = options_parse("brood up", tables, ELEMENTS(tables), argc, argv);
+    int n_words = options_parse_among("brood up", tables, ELEMENTS(tables), argc, argv);
     if (command.choices.help) {
         help_print(&up_help, tables, ELEMENTS(tables), command.choices.help);
         status = STATUS_OK;
-    } else if (first >= 0 && supervisor_choices_are_sane("brood up", &command.choices) &&
-               take_sources(&command, argc - first, argv + first) == 0)
+    } else if (n_words >= 0 && supervisor_choices_are_sane("brood up", &command.choices) &&
+               take_sources(&command, n_words, argv) == 0)
         status = start(&command);
     finish(&command);
     return status;

@@ -167,7 +167,11 @@ static size_t tell_lost(void *data, uint64_t lines, char *line, size_t size) {
 }
 
 static int open_engine(struct supervisor *s) {
-    struct engine_options options = {.backend = s->options->backend, .subreaper = true};
+    struct engine_options options = {
+        .backend = s->options->backend,
+        .subreaper = true,
+        .notify_directory = s->options->notify_directory,
+    };
     int r = engine_new(&options, &s->engine);
 
     if (r < 0)

@@ -25,7 +25,8 @@ struct supervisor_options {
     uint64_t forwarded; /* a mask of signals that go to every worker */
     int stop_signal;    /* for what is left below us at the very end */
     nsec_t stop_timeout;
-    struct daemon *daemon; /* told when all is up, or NULL */
+    const char *notify_directory; /* as in struct engine_options */
+    struct daemon *daemon;        /* told when all is up, or NULL */
 };
 
 enum supervised_start {

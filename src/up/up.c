@@ -70,6 +70,45 @@ static void tell_messages(const struct conf_messages *messages, struct control_c
     }
 }
 
+/* -1 where none is named. */
+static int find_group(const char *name, gid_t *ret_group) {
+    struct identity identity;
+    char item[256];
+    const char *kind;
+
+    *ret_group = (gid_t)-1;
+    if (!name)
+        return 0;
+    int r = identity_resolve(NULL, name, NULL, &identity, item, &kind);
+    if (r < 0)
+        return r;
+    *ret_group = identity.gid;
+    identity_finish(&identity);
+    return 0;
+}
+
+struct control_groups {
+    gid_t read, change;
+};
+
+static int find_groups(const struct up *up, struct control_groups *ret_groups) {
+    const struct conf_brood *brood = conf_brood(service_conf(up->service));
+    int r = find_group(brood->read_group, &ret_groups->read);
+
+    return r < 0 ? r : find_group(brood->change_group, &ret_groups->change);
+}
+
+/* A group that does not exist lets nobody in. */
+static void regroup(struct up *up) {
+    struct control_groups groups;
+    int r = find_groups(up, &groups);
+
+    if (r == 0)
+        r = control_set_groups(up->control, groups.read, groups.change);
+    if (r < 0)
+        supervisor_note(up->supervisor, "control", "the groups of the socket cannot be changed");
+}
+
 static int reload(struct up *up, struct control_changes *changes) {
     struct conf_messages messages = {0};
 
@@ -80,6 +119,8 @@ static int reload(struct up *up, struct control_changes *changes) {
         tell_messages(&messages, changes);
     conf_messages_finish(&messages);
 
+    if (r == 0)
+        regroup(up);
     const char *outcome = r < 0 ? "refused: nothing has changed" : "taken over";
     supervisor_note(up->supervisor, "reload", outcome);
     control_note(up->control, "reload", outcome);
@@ -129,38 +170,21 @@ static const struct control_callbacks callbacks = {
     .origin = origin,
 };
 
-/* -1 where none is named. An exit status, after a message. */
-static int find_group(struct up *up, const char *name, gid_t *ret_group) {
-    struct identity identity;
-    char item[256];
-    const char *kind;
-
-    *ret_group = (gid_t)-1;
-    if (!name)
-        return 0;
-    if (identity_resolve(NULL, name, NULL, &identity, item, &kind) < 0)
-        return supervisor_fail(
-            up->supervisor, USAGE, "the group '%s' of the control socket does not exist", name);
-    *ret_group = identity.gid;
-    identity_finish(&identity);
-    return 0;
-}
-
 static int open_control(struct up *up) {
-    const struct conf_brood *brood = conf_brood(service_conf(up->service));
+    struct control_groups groups;
+    if (find_groups(up, &groups) < 0)
+        return supervisor_fail(
+            up->supervisor, USAGE, "ReadGroup= or ChangeGroup= names a group that does not exist");
     struct control_options options = {
         .engine = supervisor_engine(up->supervisor),
         .path = up->options.socket,
         .version = up->options.version,
+        .read_group = groups.read,
+        .change_group = groups.change,
         .callbacks = &callbacks,
         .data = up,
     };
     pid_t pid = 0;
-    int status = find_group(up, brood->read_group, &options.read_group);
-    if (status == 0)
-        status = find_group(up, brood->change_group, &options.change_group);
-    if (status != 0)
-        return status;
     int r = control_new(&options, &up->control, &pid);
 
     if (r == -EADDRINUSE)
