@@ -91,7 +91,7 @@ enum kill_mode {
  * are tolerated: that comes from the version.
  */
 struct pool_settings {
-    const char *name;        /* unique in the engine; copied */
+    const char *name;        /* unique in the engine; the `pool` of its plans, too; copied */
     uint32_t n_workers;      /* 0 is allowed: a pool to be scaled up */
     uint32_t surge;          /* a rolling restart starts so many replacements first; 0: in place */
     struct version *version; /* the engine's from then on, also on failure */
@@ -119,6 +119,9 @@ int engine_add_pool_take(
  * -ENOMEM leaves everything.
  */
 int engine_change_pool_take(struct engine_pool *pool, const struct pool_settings *settings);
+
+/* The last change stays, whatever comes of later rolls: it was one that needs no new processes. */
+void engine_pool_keep_change(struct engine_pool *pool);
 
 /* Frees the pool. -EBUSY: a process of it lives. */
 int engine_remove_pool(struct engine_pool *pool);

@@ -12,8 +12,10 @@ struct engine_seat;
 /* A process that was made, up to its end. It does not move. */
 struct task {
     struct engine_seat *seat;
-    int pidfd; /* -1: none */
-    pid_t pid; /* of the current process or the last one: its group may outlive it */
+    struct version
+        *version; /* where its plan is, which the child reads until exec; NULL: none yet */
+    int pidfd;    /* -1: none */
+    pid_t pid;    /* of the current process or the last one: its group may outlive it */
     uint32_t slot;
     uint32_t step;
     enum step_role role;
@@ -145,7 +147,7 @@ void engine_tell(struct engine_pool *pool, const struct report *report);
 int task_start(struct task *task, struct child_fault *ret_fault);
 const char *task_explain(
     const struct task *task, struct child_fault fault, char *buffer, size_t size);
-void task_drop(struct task *task);
+void task_finish(struct task *task); /* forgets a process that may still run */
 void task_settle(void *engine, uint64_t value, nsec_t now);
 
 /* side.c */

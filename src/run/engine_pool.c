@@ -196,6 +196,10 @@ int engine_change_pool_take(struct engine_pool *pool, const struct pool_settings
     return 0;
 }
 
+void engine_pool_keep_change(struct engine_pool *pool) {
+    pool_settle_change(pool, false);
+}
+
 static void feed_retiring(struct engine_pool *pool) {
     for (uint32_t i = 0; i < pool->core.n_seats; i++)
         if (pool->core.seats[i]->role == SEAT_RETIRING)

@@ -105,7 +105,7 @@ int pool_grow(struct engine_pool *pool, uint32_t n_places) {
 
 static void seat_finish(struct engine_seat *seat) {
     loop_timer_set(seat->pool->engine->loop, &seat->timer, NSEC_NEVER);
-    task_drop(&seat->task);
+    task_finish(&seat->task);
     voice_free(seat);
     group_close(seat);
     version_unref(seat->version);

@@ -23,6 +23,7 @@ static void could_not_start(struct side *side, int error, struct child_fault fau
     engine->detail = task_explain(&side->task, fault, detail, sizeof(detail));
     feed_end(side->task.seat, side->token, (struct cause){CAUSE_SPAWN, 0, -error});
     engine->detail = NULL;
+    task_finish(&side->task);
     free(side);
 }
 
@@ -76,6 +77,7 @@ void side_ended(struct task *task, struct cause cause) {
     uint32_t token = side->token;
 
     take_out(seat->pool->engine, side);
+    task_finish(task);
     free(side);
     voice_listen(seat);
     if (!forgotten)
@@ -109,7 +111,7 @@ void side_drop_all(struct engine_pool *pool) {
             continue;
         }
         *link = side->next;
-        task_drop(&side->task);
+        task_finish(&side->task);
         free(side);
     }
 }

@@ -51,13 +51,19 @@ static void arm_settle(struct engine *engine) {
 
 /*
  * The version that the seat was started with; a command that only a newer one has, whose rules the
- * core goes by already, comes from there.
+ * core goes by already, comes from there. The one before is let go: its process has ended.
  */
-static const struct plan *plan_of(const struct task *task) {
+static void take_version(struct task *task) {
     const struct engine_seat *seat = task->seat;
+    bool has = version_plan(seat->version, task->role, task->step) != NULL;
+    struct version *before = task->version;
 
-    return version_plan(seat->version, task->role, task->step)
-               ?: version_plan(seat->pool->version, task->role, task->step);
+    task->version = version_ref(has ? seat->version : seat->pool->version);
+    version_unref(before);
+}
+
+static const struct plan *plan_of(const struct task *task) {
+    return version_plan(task->version, task->role, task->step);
 }
 
 static struct incarnation incarnation_of(const struct task *task) {
@@ -94,6 +100,8 @@ static int spawn_task(struct task *task, struct spawned *ret_spawned) {
 
 int task_start(struct task *task, struct child_fault *ret_fault) {
     struct spawned spawned;
+
+    take_version(task);
     group_open(task->seat);
     int r = spawn_task(task, &spawned);
 
@@ -124,12 +132,13 @@ static void forget(struct task *task) {
     task->pidfd = -1;
 }
 
-void task_drop(struct task *task) {
-    if (task->pidfd < 0)
-        return;
-    loop_remove(engine_of(task)->loop, task->source);
-    close(task->pidfd);
-    forget(task);
+void task_finish(struct task *task) {
+    if (task->pidfd >= 0) {
+        loop_remove(engine_of(task)->loop, task->source);
+        close(task->pidfd);
+        forget(task);
+    }
+    task->version = version_unref(task->version);
 }
 
 static struct cause cause_of(struct task *task, const struct process_end *end) {

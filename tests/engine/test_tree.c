@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "run/engine_internal.h"
 #include "stage.h"
 #include "sys/proc.h"
 
@@ -66,9 +67,8 @@ Test(tree, process_leaves_the_rest_alone)
     stage_close(&stage);
 }
 
-/* A double fork into a session of its own, from where only a group brings it back. */
-Test(tree, a_control_group_holds_who_has_fled)
-{
+/* It flees into a session of its own, from where only a group brings it back. */
+static void flee_in_a_group(bool kernel_puts_it_there) {
     struct cgroup_root root;
     struct stage stage;
     char reason[CGROUP_TEXT_SIZE], name[64];
@@ -77,6 +77,7 @@ Test(tree, a_control_group_holds_who_has_fled)
     if (cgroup_open_root(name, &root, reason) < 0)
         cr_skip_test("%s", reason);
     stage_open(&stage);
+    stage.engine->spawner.features.into_group = kernel_puts_it_there;
     engine_use_groups(stage.engine, &root);
     struct pool_settings settings = stage_settings(
         stage_version(&stage, "setsid sh -c 'trap \"\" TERM; echo $$ >$D/new; mv $D/new $D/child;"
@@ -97,3 +98,9 @@ Test(tree, a_control_group_holds_who_has_fled)
     stage_close(&stage);
     cgroup_root_finish(&root);
 }
+
+Test(tree, a_control_group_holds_who_has_fled)
+{ flee_in_a_group(true); }
+
+Test(tree, a_child_can_enter_its_group_by_itself)
+{ flee_in_a_group(false); }

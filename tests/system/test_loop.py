@@ -53,8 +53,10 @@ def test_a_storm_of_short_lives(brood, fifo):
     b = brood("-n", 20, "--backoff", "none",
               cmd=play("until:40", "(", "raise:KILL", ")", f"hello:{hello}", "pause"))
     assert {h.generation for h in hello.hellos(20, timeout=30)} == {41}
-    assert len(b.select_events("exited")) == 20 * 40
+    # The last workers may say hello before the turn that started them has written its lines.
     assert b.stop() == 0
+    lives = [e for e in b.select_events("exited") if e["generation"] <= 40]
+    assert len(lives) == 20 * 40
 
 
 def test_signals_in_a_storm(brood, fifo):
