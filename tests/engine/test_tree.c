@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,3 +105,25 @@ Test(tree, a_control_group_holds_who_has_fled)
 
 Test(tree, a_child_can_enter_its_group_by_itself)
 { flee_in_a_group(false); }
+
+/* Nobody is signalled, nobody is waited for longer than the stop timeout, and that is said. */
+Test(tree, none_leaves_all_alone)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    struct pool_settings settings = stage_settings(stage_version(&stage, "exec sleep 600"));
+    settings.kill_mode = KILL_NONE;
+    settings.rules.stop_timeout = 50 * NSEC_PER_MSEC;
+    struct engine_pool *pool = stage_pool(&stage, &settings);
+    stage_start(&stage, pool);
+    pid_t pid = stage_await(&stage, REPORT_READY, 0)->pid;
+    stage_stop(&stage);
+    cr_assert_eq(stage_count(&stage, REPORT_LEFTOVER), 1);
+    cr_assert(lives(pid));
+    cr_assert_eq(engine_remove_pool(pool), -EBUSY);
+    kill(pid, SIGKILL);
+    stage_await(&stage, REPORT_EXITED, 0);
+    cr_assert_eq(engine_remove_pool(pool), 0);
+    stage_close(&stage);
+}
