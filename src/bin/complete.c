@@ -375,6 +375,7 @@ static void offer_topics(const struct line *line) {
     char about[256];
 
     offer_commands(line);
+    offer(line, "directives", "what a configuration may hold");
     for (size_t i = 0; (directive = conf_directive_at(i)); i++) {
         /* The first sentence, without its end. */
         const char *end = strstr(directive->help, ". ") ?: strrchr(directive->help, '.');

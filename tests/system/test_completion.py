@@ -59,6 +59,7 @@ def test_every_option_of_every_command_is_offered(cli, offered):
     (["config", "show", ""], [":directories"]),
     (["check", ""], [":files", ":directories"]),
     (["help", "ru"], ["run"]),
+    (["help", "dir"], ["directives"]),
     (["help", "ExecStartP"], ["ExecStartPre", "ExecStartPost"]),
     (["run", "--loop", "="], ["auto", "uring", "epoll"]),
     (["run", "--workers", ""], []),
