@@ -294,10 +294,19 @@ def undocumented_options():
                 yield at(path, number, f'--{found[1]} is in no page of the documentation')
 
 
+def commands_without_page():
+    source = (ROOT / 'src/bin/main.c').read_text(encoding='utf-8')
+    pages = (ROOT / 'man/meson.build').read_text(encoding='utf-8')
+    for command in re.findall(r'^    \{"([a-z-]+)", GROUP_', source, re.M):
+        if command not in ('help', 'version') and f"'{command}'" not in pages:
+            yield f'man/meson.build: there is no page for the command {command}'
+
+
 def check_docs(report):
     report.rule('each link in the documentation leads somewhere', broken_links())
     report.rule('docs/log.md has every event', undocumented_events())
     report.rule('the documentation has every option', undocumented_options())
+    report.rule('every command has a manual page', commands_without_page())
 
 
 # symbols
