@@ -10,3 +10,6 @@ bool help_directive(const char *name);
 
 /* All names under their headings. */
 void help_directives(void);
+
+/* The man page brood.conf(5). */
+void help_print_conf_man(void);

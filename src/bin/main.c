@@ -145,10 +145,16 @@ static void print_man(void) {
     man_section("Description");
     man_text(about);
     man_section("Commands");
-    for (size_t i = 0; i < ELEMENTS(commands); i++) {
-        man_term(commands[i].name);
-        man_text(commands[i].help);
+    for (enum group group = 0; group < GROUP_MAX; group++) {
+        man_subsection(groups[group]);
+        for (size_t i = 0; i < ELEMENTS(commands); i++)
+            if (commands[i].group == group) {
+                man_term(commands[i].name);
+                man_text(commands[i].help);
+            }
     }
+    man_section("See also");
+    man_text("brood-run(1), brood-up(1), brood-status(1), brood.conf(5), libbrood(3)");
 }
 
 static int command_help(int argc, char **argv) {
@@ -156,6 +162,10 @@ static int command_help(int argc, char **argv) {
 
     argc -= man;
     argv += man;
+    if (man && argc > 0 && strcmp(argv[0], "brood.conf") == 0) {
+        help_print_conf_man();
+        return STATUS_OK;
+    }
     if (argc > 0)
         return help_about(argv[0], man ? "--help=man" : "--help");
     if (man)
