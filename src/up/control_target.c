@@ -399,8 +399,7 @@ void target_on_report(
         note_failure(target, told);
     else if (kind == REPORT_ROLL_FAILED && target->kind == WAIT_ROLL)
         fail_roll(target, told, outcomes);
-    else if (kind == REPORT_LEFTOVER && ours &&
-             (target->kind == WAIT_DOWN || target->kind == WAIT_NEW))
+    else if (kind == REPORT_LEFTOVER && ours && (ends_down(target) || target->kind == WAIT_NEW))
         fail_reported(target, told, "stopped", "SIGKILL did not end ", outcomes);
     else if ((kind == REPORT_RELOADED || kind == REPORT_RELOAD_FAILED) && ours &&
              target->kind == WAIT_RELOAD)
