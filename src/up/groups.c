@@ -13,17 +13,6 @@
 #include "up/service_internal.h"
 #include "up/settings.h"
 
-static uint32_t controllers_of(const struct conf *conf) {
-    uint32_t controllers = 0;
-
-    for (size_t i = 0; i < conf_n_pools(conf); i++) {
-        struct cgroup_limits limits = settings_limits(conf_pool_at(conf, i));
-
-        controllers |= cgroup_limits_controllers(&limits);
-    }
-    return controllers;
-}
-
 /* A root that was named has to be had; one that is looked for may be missing. */
 int groups_open(struct service *service, struct conf_messages *messages) {
     const char *slice = conf_brood(service->conf)->slice;
@@ -36,7 +25,8 @@ int groups_open(struct service *service, struct conf_messages *messages) {
                    : -EBADMSG;
     if (r < 0)
         return 0;
-    cgroup_root_enable(&service->groups, controllers_of(service->conf));
+    /* All of them: once there are groups, a reload could enable no more. */
+    cgroup_root_enable(&service->groups, service->groups.controllers);
     engine_use_groups(service->engine, &service->groups);
     return 0;
 }

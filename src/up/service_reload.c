@@ -34,6 +34,10 @@ static bool needs_settings(const struct step *step) {
     return !step->pool || step->changes & ~(unsigned)CONF_CHANGE_WORKERS;
 }
 
+static bool needs_processes(const struct step *step) {
+    return step->changes & (CONF_CHANGE_PROCESS | CONF_CHANGE_SOCKETS);
+}
+
 static struct listen_set *sockets_of(struct step *step) {
     return step->pool ? &step->pool->sockets : &step->sockets;
 }
@@ -149,15 +153,17 @@ static int change(struct step *step) {
     demand_stop(pool);
     if (was_leaving || (demand_wanted(pool) && !engine_pool_is_up(pool->pool)))
         service_pool_start(pool);
-    else if (step->changes & (CONF_CHANGE_PROCESS | CONF_CHANGE_SOCKETS))
+    else if (needs_processes(step))
         roll(pool);
+    else
+        engine_pool_keep_change(pool->pool);
     return r;
 }
 
 static enum control_change name_change(const struct step *step) {
     if (!step->pool || !step->pool->conf)
         return CHANGE_ADDED;
-    if (step->changes & (CONF_CHANGE_PROCESS | CONF_CHANGE_SOCKETS))
+    if (needs_processes(step))
         return CHANGE_ROLLED;
     if (step->changes & CONF_CHANGE_RULES)
         return CHANGE_UPDATED;
