@@ -16,8 +16,8 @@ struct maker {
     struct conf_messages *messages;
 };
 
-static int make_plan(
-    const struct maker *maker, const struct conf_command *command, struct plan **ret_plan) {
+static int make_plan(const struct maker *maker, const struct conf_command *command,
+    enum conf_severity severity, struct plan **ret_plan) {
     const struct conf_pool *pool = maker->pool;
     struct plan_spec spec = conf_pool_plan(pool, command);
     struct plan_error error;
@@ -30,7 +30,7 @@ static int make_plan(
 
     if (r == -ENOMEM || r == 0)
         return r;
-    r = conf_message_add(maker->messages, CONF_ERROR, command->origin.file, command->origin.line,
+    r = conf_message_add(maker->messages, severity, command->origin.file, command->origin.line,
         "pool %s: %s", pool->name, error.text);
     return r < 0 ? r : -EBADMSG;
 }
@@ -43,8 +43,10 @@ static int add_commands(const struct maker *maker, struct version *version, enum
     for (size_t i = 0; i < commands->count; i++) {
         const struct conf_command *command = &commands->list[i];
         struct plan *plan;
-        int r = make_plan(maker, command, &plan);
+        int r = make_plan(maker, command, command->tolerated ? CONF_WARNING : CONF_ERROR, &plan);
 
+        if (r == -EBADMSG && command->tolerated)
+            continue; /* as if it had been run, and had failed */
         if (r == 0)
             r = version_add_take(version, role, plan, command->tolerated);
         if (r == -E2BIG)
@@ -73,7 +75,7 @@ static int make_version(const struct maker *maker, struct version **ret_version)
     };
     struct version *version;
     struct plan *main;
-    int result = make_plan(maker, &pool->start, &main);
+    int result = make_plan(maker, &pool->start, CONF_ERROR, &main);
 
     if (result == 0)
         result = version_new_take(main, &version);

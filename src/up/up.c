@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/directive.h"
 #include "run/notify_send.h"
 #include "sys/identity.h"
 #include "up/control.h"
@@ -150,6 +151,16 @@ static void shut_down(void *data) {
         supervisor_stop(up->supervisor);
 }
 
+/* As it was written. */
+static const char *command_of(const struct conf_pool *conf) {
+    const char *text = conf->start.argv[0];
+
+    for (size_t i = 0; i < conf->n_settings; i++)
+        if (strcmp(conf->settings[i].directive->name, "ExecStart") == 0)
+            text = conf->settings[i].value;
+    return text;
+}
+
 static void origin(void *data, const struct engine_pool *pool, struct control_origin *ret_origin) {
     const struct up *up = data;
     const struct conf_pool *conf = service_pool_conf(up->service, pool);
@@ -157,7 +168,7 @@ static void origin(void *data, const struct engine_pool *pool, struct control_or
     *ret_origin = (struct control_origin){0};
     if (conf)
         *ret_origin = (struct control_origin){
-            .command = conf->start.argv[0],
+            .command = command_of(conf),
             .file = conf->origin.file,
             .line = conf->origin.line,
         };
