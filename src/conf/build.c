@@ -207,10 +207,30 @@ static int take(struct making *making, const struct assignment *assignment) {
     return r;
 }
 
+/*
+ * Whether another file, a drop-in, takes back what is said here: then it is not judged, for that is
+ * how a unit that cannot be changed is made one that can be run.
+ */
+static bool is_replaced(
+    const struct making *making, const struct assignments *assignments, size_t index) {
+    const struct assignment *one = &assignments->list[index];
+    const struct conf_directive *directive = conf_directive_find(one->key, making->brood);
+    bool is_list = directive && conf_directive_is_list(directive);
+
+    for (size_t i = index + 1; i < assignments->count; i++) {
+        const struct assignment *later = &assignments->list[i];
+
+        if (strcmp(later->key, one->key) == 0 && (!is_list || *later->value == '\0') &&
+            strcmp(later->origin.file, one->origin.file) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* Mistakes are collected; only lack of memory ends it. */
 static int take_all(struct making *making, const struct assignments *assignments) {
     for (size_t i = 0; i < assignments->count; i++)
-        if (take(making, &assignments->list[i]) == -ENOMEM)
+        if (!is_replaced(making, assignments, i) && take(making, &assignments->list[i]) == -ENOMEM)
             return -ENOMEM;
     return 0;
 }
