@@ -44,8 +44,9 @@ struct engine_seat {
     nsec_t since;       /* when it came to its state */
     struct cause cause; /* of the last end, and in words where there are any */
     char *detail;
-    int group;       /* its control group; -1: none */
-    int group_watch; /* > 0: we wait for it to become empty */
+    int group;        /* its control group; -1: none */
+    int group_watch;  /* > 0: we wait for it to become empty */
+    bool group_spent; /* it has been killed: nobody is to be started there any more */
     uint64_t oom_kills;
     bool checking; /* the tree it left is to be looked at when the turn ends */
     bool killing;  /* … and ended by force */

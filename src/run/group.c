@@ -58,13 +58,19 @@ static const char *name_of(const struct engine_seat *seat, char name[NUMBER_NAME
     return name;
 }
 
-/* Without a group a worker runs all the same, in ours: what then is not in force is told. */
+/*
+ * Without a group a worker runs all the same, in ours: what then is not in force is told. A group
+ * that was killed is made anew once it is empty; see cgroup_kill().
+ */
 void group_open(struct engine_seat *seat) {
     struct engine_pool *pool = seat->pool;
     char name[NUMBER_NAME];
 
+    if (seat->group >= 0 && seat->group_spent && cgroup_is_populated(seat->group) == 0)
+        group_close(seat);
     if (pool->group < 0 || seat->group >= 0)
         return;
+    seat->group_spent = false;
     seat->group = cgroup_make(pool->group, name_of(seat, name));
     if (seat->group < 0) {
         seat->group = -1;
@@ -164,6 +170,7 @@ void group_signal(struct engine_seat *seat, int signal) {
         signal_each(seat, signal);
         return;
     }
+    seat->group_spent = true;
     for (int i = 0; i < KILL_ATTEMPTS && cgroup_kill(seat->group) == -EAGAIN; i++)
         continue;
 }

@@ -150,6 +150,14 @@ static struct cause cause_of(struct task *task, const struct process_end *end) {
         CAUSE_OOM, cause.kind == CAUSE_CORE, cause.kind == CAUSE_EXIT ? 0 : cause.value};
 }
 
+/*
+ * Killed before it was seen to be its program: that is what a start in a group looks like that
+ * somebody else has killed.
+ */
+static bool is_dead_at_once(const struct task *task, const struct process_end *end) {
+    return task->slot != SPAWN_NO_SLOT && end->code == CLD_KILLED && end->status == SIGKILL;
+}
+
 /* An exit is fed with the fault that the child left in its slot, if it never became its program. */
 static void feed_exit(struct task *task, const struct process_end *end) {
     struct engine_seat *seat = task->seat;
@@ -163,6 +171,7 @@ static void feed_exit(struct task *task, const struct process_end *end) {
         engine->detail = task_explain(task, fault, detail, sizeof(detail));
         cause = (struct cause){CAUSE_EXEC, (unsigned)child_exit_status(fault), fault.error};
     }
+    seat->group_spent = seat->group_spent || is_dead_at_once(task, end);
     forget(task);
     engine->rusage = end->code != 0 ? &end->usage : NULL;
     if (is_side(task))

@@ -123,6 +123,9 @@ int cgroup_is_populated(int group);
 /*
  * SIGKILL to all in it and below, at once (Linux 5.14), or else one after another; then -EAGAIN
  * says that more have come meanwhile: to be called again. A zombie counts for nobody.
+ *
+ * The group is not to be used again, but removed and made anew: the kernel counts the kills of each
+ * group, and a child that is cloned into one with another count than its parent's dies at once.
  */
 int cgroup_kill(int group);
 

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,15 +69,21 @@ Test(tree, process_leaves_the_rest_alone)
     stage_close(&stage);
 }
 
-/* It flees into a session of its own, from where only a group brings it back. */
-static void flee_in_a_group(bool kernel_puts_it_there) {
+static struct cgroup_root group_root(void) {
     struct cgroup_root root;
-    struct stage stage;
     char reason[CGROUP_TEXT_SIZE], name[64];
 
     snprintf(name, sizeof(name), "brood-test-%d", getpid());
     if (cgroup_open_root(name, &root, reason) < 0)
         cr_skip_test("%s", reason);
+    return root;
+}
+
+/* It flees into a session of its own, from where only a group brings it back. */
+static void flee_in_a_group(bool kernel_puts_it_there) {
+    struct cgroup_root root = group_root();
+    struct stage stage;
+
     stage_open(&stage);
     stage.engine->spawner.features.into_group = kernel_puts_it_there;
     engine_use_groups(stage.engine, &root);
@@ -90,7 +97,7 @@ static void flee_in_a_group(bool kernel_puts_it_there) {
     pid_t child = pid_in(&stage, "child");
     struct worker_facts facts;
     cr_assert_eq(engine_worker(pool, 0, &facts), 0);
-    cr_assert(strstr(facts.group, name), "%s", facts.group);
+    cr_assert(strstr(facts.group, root.path), "%s", facts.group);
     stage_stop(&stage);
     cr_assert_eq(stage_count(&stage, REPORT_KILLING), 1);
     while (lives(child))
@@ -126,4 +133,67 @@ Test(tree, none_leaves_all_alone)
     stage_await(&stage, REPORT_EXITED, 0);
     cr_assert_eq(engine_remove_pool(pool), 0);
     stage_close(&stage);
+}
+
+/* Says in the file "alive" that it lives, and does not care for SIGTERM. */
+#define DEAF "trap '' TERM; echo alive >>$D/alive; while :; do sleep 0.05; done"
+
+static void await_lives(struct stage *stage, unsigned count) {
+    while (strlen(stage_text(stage, "alive")) < count * strlen("alive\n"))
+        stage_turn(stage);
+}
+
+Test(tree, who_was_killed_in_a_group_starts_again)
+{
+    struct cgroup_root root = group_root();
+    struct stage stage;
+
+    stage_open(&stage);
+    engine_use_groups(stage.engine, &root);
+    struct pool_settings settings = stage_settings(stage_version(&stage, DEAF));
+    settings.rules.stop_timeout = 50 * NSEC_PER_MSEC;
+    struct engine_pool *pool = stage_pool(&stage, &settings);
+    stage_start(&stage, pool);
+    for (unsigned i = 1; i <= 3; i++) {
+        await_lives(&stage, i);
+        engine_pool_command(pool, EVENT_RESTART);
+        stage_await(&stage, REPORT_KILLING, 0);
+    }
+    await_lives(&stage, 4);
+    stage_stop(&stage);
+    cr_assert_eq(stage_count(&stage, REPORT_EXITED), 4);
+    cr_assert_eq(engine_remove_pool(pool), 0);
+    stage_close(&stage);
+    cgroup_root_finish(&root);
+}
+
+/* The first start after that may fail, those after it do not. */
+Test(tree, who_was_killed_by_somebody_else_starts_again)
+{
+    struct cgroup_root root = group_root();
+    struct worker_facts facts;
+    struct stage stage;
+
+    stage_open(&stage);
+    engine_use_groups(stage.engine, &root);
+    struct pool_settings settings = stage_settings(stage_version(&stage, DEAF));
+    settings.rules.restart.mode = RESTART_ALWAYS;
+    settings.rules.backoff.first = NSEC_PER_MSEC;
+    struct engine_pool *pool = stage_pool(&stage, &settings);
+    stage_start(&stage, pool);
+    await_lives(&stage, 1);
+    stage_await(&stage, REPORT_READY, 0);
+    cr_assert_eq(engine_worker(pool, 0, &facts), 0);
+    int group = open(facts.group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cr_assert_eq(cgroup_kill(group), 0);
+    close(group);
+    await_lives(&stage, 2);
+    stage_await(&stage, REPORT_READY, 0);
+    cr_assert_leq(stage_count(&stage, REPORT_EXITED), 2);
+    engine_pool_command(pool, EVENT_STOP);
+    engine_pool_signal(pool, SIGKILL);
+    stage_stop(&stage);
+    cr_assert_eq(engine_remove_pool(pool), 0);
+    stage_close(&stage);
+    cgroup_root_finish(&root);
 }
