@@ -3,6 +3,7 @@
 /* What the core decided, done: one switch, without a default. */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,16 @@
 
 static bool is_fault(struct cause cause) {
     return cause.kind == CAUSE_EXEC || cause.kind == CAUSE_SPAWN;
+}
+
+/* NULL: the cause says it all. */
+static char *describe_end(const struct engine_report *told) {
+    char buffer[80], *text;
+
+    if (told->report->role != ROLE_PRE)
+        return told->detail ? strdup(told->detail) : NULL;
+    const char *cause = told->detail ? told->detail : cause_format(told->report->cause, buffer);
+    return asprintf(&text, "ExecStartPre=: %s", cause) < 0 ? NULL : text;
 }
 
 /* What is shown of the last end, for as long as there is no newer one. */
@@ -21,7 +32,7 @@ static void remember_end(struct engine_seat *seat, const struct engine_report *t
         return;
     free(seat->detail);
     seat->cause = cause;
-    seat->detail = told->detail ? strdup(told->detail) : NULL;
+    seat->detail = describe_end(told);
 }
 
 static void tell_watchers(const struct engine *engine, const struct engine_report *told) {
