@@ -32,15 +32,18 @@ static void pool_free(struct service_pool *pool) {
     free(pool);
 }
 
-struct service *service_free(struct service *service) {
-    if (!service)
-        return NULL;
+void service_end(struct service *service) {
     while (service->pools) {
         struct service_pool *pool = service->pools;
 
         service->pools = pool->next;
         pool_free(pool);
     }
+}
+
+struct service *service_free(struct service *service) {
+    if (!service)
+        return NULL;
     cgroup_root_finish(&service->groups);
     conf_free(service->conf);
     free(service);

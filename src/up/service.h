@@ -26,7 +26,10 @@ struct service_options {
 int service_new_take(
     const struct service_options *options, struct conf *conf, struct service **ret_service);
 
-/* While the engine is there still, its pools at rest. Accepts NULL; returns NULL. */
+/* While the engine is there still, its pools at rest: closes sockets, removes directories. */
+void service_end(struct service *service);
+
+/* Once the engine is gone, which lives in our control groups. Accepts NULL; returns NULL. */
 struct service *service_free(struct service *service);
 
 /*

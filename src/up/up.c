@@ -284,7 +284,7 @@ static void finish(void *data) {
 
     up->control = control_free(up->control);
     notify_sender_finish(&up->upstream);
-    up->service = service_free(up->service);
+    service_end(up->service);
 }
 
 struct supervised up_supervised(struct up *up) {
