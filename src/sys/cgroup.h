@@ -6,9 +6,10 @@
  * remove. A group is a descriptor of its directory; that is also what CLONE_INTO_CGROUP takes.
  *
  * Where our groups go: below the group we are in (delegated by systemd with Delegate=, or the root
- * of a container), or in the group "brood" if we are in the root of all. The kernel gives
- * controllers only to the children of a group without processes, so cgroup_root_enable() moves
- * this process into a leaf ("supervisor") beside them where that is needed.
+ * of a container), in one of this supervisor alone, "brood-PID". It is locked while the supervisor
+ * lives, so that what a dead one has left can be told from it. The kernel gives controllers only to
+ * the children of a group without processes, so cgroup_root_enable() moves this process into a leaf
+ * ("supervisor") beside it where that is needed.
  */
 
 #include <stdbool.h>
@@ -68,7 +69,7 @@ uint32_t cgroup_limits_controllers(const struct cgroup_limits *limits);
 struct cgroup_root {
     int fd;               /* -1: none */
     char *path;           /* of its directory; heap */
-    char *base;           /* at or above it: from there on down the tree is ours; heap */
+    char *base;           /* above it: from there on down the tree is ours; heap */
     char *made;           /* the uppermost that we made on the way, to be removed; heap or NULL */
     uint32_t controllers; /* those that there are */
 };
@@ -78,14 +79,15 @@ struct cgroup_root {
 #define CGROUP_TEXT_SIZE 512
 
 /*
- * Finds or makes the group that ours go below. `name` is NULL (as said above), a path from the
- * root of the hierarchy ("/web.slice") or one below our own group ("web"). Fails with a text for
- * people in `reason`: -EOPNOTSUPP: no cgroup v2 is mounted; -EACCES, -EROFS: it is not ours to
- * write; -EINVAL: no good name.
+ * Makes the group that ours go below, and removes what dead supervisors have left beside it with
+ * nobody living there. `name` says where it is made: NULL (as said above), a path from the root of
+ * the hierarchy ("/web.slice") or one below our own group ("web"). Fails with a text for people in
+ * `reason`: -EOPNOTSUPP: no cgroup v2 is mounted; -EACCES, -EROFS: it is not ours to write;
+ * -EINVAL: no good name.
  */
 int cgroup_open_root(const char *name, struct cgroup_root *ret_root, char reason[CGROUP_TEXT_SIZE]);
 
-/* Removes what was made on the way, if nobody lives there. CGROUP_ROOT_NULL is fine. */
+/* Removes it and what was made on the way, if nobody lives there. CGROUP_ROOT_NULL is fine. */
 void cgroup_root_finish(struct cgroup_root *root);
 
 /*

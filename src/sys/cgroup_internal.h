@@ -11,6 +11,9 @@
 /* Our own leaf, where this process goes when it stands in the way of controllers. */
 #define CGROUP_LEAF "supervisor"
 
+/* What the group of a supervisor is called, before its pid. */
+#define CGROUP_INSTANCE "brood-"
+
 /* A small file of the group, terminated, without the last newline. */
 int cgroup_read(int group, const char *file, char *text, size_t size);
 
@@ -31,8 +34,7 @@ int cgroup_remove_tree(const char *path);
 int cgroup_locate(FILE *mountinfo, FILE *own, char **ret_top, char **ret_own);
 
 /*
- * cgroup_open_root() for a hierarchy at `top` and our own group at `own`. `is_root`: that is the
- * root of all, where no group of ours may be but one of its own.
+ * cgroup_open_root() for a hierarchy at `top` and our own group at `own`.
  */
-int cgroup_open_below(const char *top, const char *own, bool is_root, const char *name,
+int cgroup_open_below(const char *top, const char *own, const char *name,
     struct cgroup_root *ret_root, char reason[CGROUP_TEXT_SIZE]);

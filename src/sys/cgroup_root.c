@@ -2,10 +2,12 @@
 
 /* Where our groups go. */
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,8 +15,8 @@
 #include "base/macro.h"
 #include "sys/cgroup_internal.h"
 
-/* The group below the root of all, where we are in that. */
-#define ROOT_CHILD "brood"
+/* Somebody else may just be removing what we make, or be there already. */
+#define MAKE_ATTEMPTS 64
 
 static void free_text(char **text) {
     free(*text);
@@ -146,24 +148,24 @@ static bool is_good_name(const char *name) {
     }
 }
 
-/* Makes what is not there between base and path, and remembers the uppermost. */
-static int make_way(struct cgroup_root *root) {
-    size_t length = strlen(root->path);
+/* Makes what is not there between base and place, and remembers the uppermost. */
+static int make_way(struct cgroup_root *root, char *place) {
+    size_t length = strlen(place);
 
     for (size_t i = strlen(root->base) + 1; i <= length; i++) {
-        char end = root->path[i];
+        char end = place[i];
         int r = 0;
 
         if (end != '/' && end != '\0')
             continue;
-        root->path[i] = '\0';
-        if (mkdir(root->path, 0755) < 0)
+        place[i] = '\0';
+        if (mkdir(place, 0755) < 0)
             r = errno == EEXIST ? 0 : -errno;
         else if (!root->made) {
-            root->made = strdup(root->path);
+            root->made = strdup(place);
             r = root->made ? 0 : -ENOMEM;
         }
-        root->path[i] = end;
+        place[i] = end;
         if (r < 0)
             return r;
     }
@@ -178,42 +180,107 @@ static void leave_leaf(char *own) {
         *slash = '\0';
 }
 
-/* Where it is to be: base and path. */
-static int choose(
-    struct cgroup_root *root, const char *top, const char *own, bool is_root, const char *name) {
+/* Where it is to be: base, and the place where each supervisor makes one of its own. */
+static int choose(struct cgroup_root *root, const char *top, const char *own, const char *name,
+    char **ret_place) {
     bool absolute = name && name[0] == '/';
-    int r;
 
     root->base = strdup(absolute ? top : own);
     if (!root->base)
         return -ENOMEM;
     if (!absolute)
         leave_leaf(root->base);
-    if (absolute)
-        r = asprintf(&root->path, "%s%s", root->base, name);
-    else if (name || is_root)
-        r = asprintf(&root->path, "%s/%s", root->base, name ? name : ROOT_CHILD);
-    else
-        r = asprintf(&root->path, "%s", root->base);
-    if (r < 0) {
-        root->path = NULL;
+    if (asprintf(ret_place, "%s%s%s", root->base, name && !absolute ? "/" : "", name ?: "") < 0) {
+        *ret_place = NULL;
         return -ENOMEM;
     }
     return 0;
 }
 
-static int open_chosen(struct cgroup_root *root) {
-    int r = make_way(root), base;
+static bool is_at(int fd, const char *path) {
+    struct stat here, there;
 
-    if (r < 0)
-        return r;
-    root->fd = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root->fd < 0)
-        return -errno;
-    if (faccessat(root->fd, ".", W_OK, AT_EACCESS) < 0 ||
-        faccessat(root->fd, "cgroup.procs", W_OK, AT_EACCESS) < 0)
-        return -errno;
-    base = open(root->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fstat(fd, &here) == 0 && stat(path, &there) == 0 && here.st_ino == there.st_ino &&
+           here.st_dev == there.st_dev;
+}
+
+/* Locked as long as its supervisor lives, whatever the pid namespace. -EAGAIN: it is not ours. */
+static int open_locked(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? -EAGAIN : -errno;
+    /* Whoever had the lock before us may have removed it. */
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0 || !is_at(fd, path)) {
+        close(fd);
+        return -EAGAIN;
+    }
+    return fd;
+}
+
+static bool is_instance(const char *name) {
+    size_t length = strlen(CGROUP_INSTANCE);
+
+    return strncmp(name, CGROUP_INSTANCE, length) == 0 && name[length] != '\0' &&
+           name[length + strspn(name + length, "0123456789-")] == '\0';
+}
+
+/* What dead supervisors have left behind, as far as nobody lives in it. */
+static void sweep(const char *place) {
+    DIR *directory = opendir(place);
+    const struct dirent *entry;
+
+    while (directory && (entry = readdir(directory))) {
+        char *path;
+        int fd;
+
+        if (!is_instance(entry->d_name) || asprintf(&path, "%s/%s", place, entry->d_name) < 0)
+            continue;
+        fd = open_locked(path);
+        if (fd >= 0 && cgroup_is_populated(fd) <= 0)
+            cgroup_remove_tree(path);
+        if (fd >= 0)
+            close(fd);
+        free(path);
+    }
+    if (directory)
+        closedir(directory);
+}
+
+/* The pid is for people; it is not alone in a hierarchy that is seen from several namespaces. */
+static int make_instance(struct cgroup_root *root, const char *place, int attempt) {
+    char suffix[16] = "";
+
+    if (attempt > 0)
+        snprintf(suffix, sizeof(suffix), "-%d", attempt);
+    free(root->path);
+    if (asprintf(&root->path, "%s/" CGROUP_INSTANCE "%d%s", place, (int)getpid(), suffix) < 0) {
+        root->path = NULL;
+        return -ENOMEM;
+    }
+    if (mkdir(root->path, 0755) < 0)
+        return errno == EEXIST || errno == ENOENT ? -EAGAIN : -errno;
+    root->fd = open_locked(root->path);
+    return MIN(root->fd, 0);
+}
+
+static bool may_write(const char *place) {
+    int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool may = fd >= 0 && faccessat(fd, ".", W_OK, AT_EACCESS) == 0 &&
+               faccessat(fd, "cgroup.procs", W_OK, AT_EACCESS) == 0;
+
+    if (fd >= 0) {
+        int error = errno;
+
+        close(fd);
+        errno = error;
+    }
+    return may;
+}
+
+static int read_controllers(struct cgroup_root *root) {
+    int base = open(root->base, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
     if (base < 0)
         return -errno;
     root->controllers = cgroup_read_controllers(base, "cgroup.controllers");
@@ -221,19 +288,37 @@ static int open_chosen(struct cgroup_root *root) {
     return 0;
 }
 
-int cgroup_open_below(const char *top, const char *own, bool is_root, const char *name,
+static int open_chosen(struct cgroup_root *root, char *place) {
+    int r = make_way(root, place);
+
+    if (r < 0)
+        return r;
+    if (!may_write(place))
+        return -errno;
+    sweep(place);
+    r = make_instance(root, place, 0);
+    for (int i = 1; i < MAKE_ATTEMPTS && r == -EAGAIN; i++) {
+        r = make_way(root, place);
+        if (r == 0)
+            r = make_instance(root, place, i);
+    }
+    return r < 0 ? r : read_controllers(root);
+}
+
+int cgroup_open_below(const char *top, const char *own, const char *name,
     struct cgroup_root *ret_root, char reason[CGROUP_TEXT_SIZE]) {
+    cleanup(free_text) char *place = NULL;
     struct cgroup_root root = CGROUP_ROOT_NULL;
     int r;
 
     *ret_root = root;
     if (name && !is_good_name(name))
         return say(-EINVAL, reason, name, "no name of a group");
-    r = choose(&root, top, own, is_root, name);
+    r = choose(&root, top, own, name, &place);
     if (r == 0)
-        r = open_chosen(&root);
+        r = open_chosen(&root, place);
     if (r < 0) {
-        say(r, reason, root.path, NULL);
+        say(r, reason, place, NULL);
         cgroup_root_finish(&root);
         return r;
     }
@@ -245,7 +330,7 @@ int cgroup_open_root(
     const char *name, struct cgroup_root *ret_root, char reason[CGROUP_TEXT_SIZE]) {
     cleanup(close_file) FILE *mountinfo = fopen("/proc/self/mountinfo", "re");
     cleanup(close_file) FILE *self = fopen("/proc/self/cgroup", "re");
-    cleanup(free_text) char *top = NULL, *own = NULL, *type = NULL;
+    cleanup(free_text) char *top = NULL, *own = NULL;
     int r;
 
     *ret_root = CGROUP_ROOT_NULL;
@@ -255,19 +340,27 @@ int cgroup_open_root(
             r == -EOPNOTSUPP ? "no cgroup v2 is mounted here"
             : r == -EACCES   ? "our own group lies outside of what is mounted here"
                              : NULL);
-    /* Only the root of all has no type. */
-    if (asprintf(&type, "%s/cgroup.type", own) < 0) {
-        type = NULL;
-        return say(-ENOMEM, reason, NULL, NULL);
+    return cgroup_open_below(top, own, name, ret_root, reason);
+}
+
+/* Upwards from our own to the uppermost that we made, but not where another supervisor lives. */
+static void remove_way(struct cgroup_root *root) {
+    char *slash = root->path ? strrchr(root->path, '/') : NULL;
+
+    while (root->made && slash && (size_t)(slash - root->path) >= strlen(root->made)) {
+        *slash = '\0';
+        if (rmdir(root->path) < 0)
+            return;
+        slash = strrchr(root->path, '/');
     }
-    return cgroup_open_below(top, own, access(type, F_OK) < 0, name, ret_root, reason);
 }
 
 void cgroup_root_finish(struct cgroup_root *root) {
-    if (root->made)
-        cgroup_remove_tree(root->made);
-    if (root->fd >= 0)
+    if (root->fd >= 0) {
+        cgroup_remove_tree(root->path);
         close(root->fd);
+    }
+    remove_way(root);
     free(root->path);
     free(root->base);
     free(root->made);

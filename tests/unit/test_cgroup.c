@@ -23,7 +23,7 @@
 
 static char directory[] = "/tmp/brood-cgroup.XXXXXX";
 static char reason[CGROUP_TEXT_SIZE];
-static char real[PATH_MAX]; /* the root for real groups, if one was made */
+static char real[PATH_MAX]; /* where the root for real groups is, if one was made */
 
 static void set_up(void) {
     cr_assert(mkdtemp(directory));
@@ -90,7 +90,7 @@ static struct cgroup_root real_root(void) {
     snprintf(name, sizeof(name), "brood-test-%d", (int)getpid());
     if (cgroup_open_root(name, &root, reason) < 0)
         cr_skip_test("%s", reason);
-    snprintf(real, sizeof(real), "%s", root.path);
+    snprintf(real, sizeof(real), "%s", root.made);
     return root;
 }
 
@@ -196,6 +196,15 @@ static void fake_hierarchy(void) {
     close(FAKE("own/ready", "cgroup.procs", ""));
 }
 
+/* It is one of our own, there. */
+static void assert_in(const struct cgroup_root *root, const char *place) {
+    char path[128];
+
+    snprintf(path, sizeof(path), "%s/brood-%d", place, (int)getpid());
+    cr_assert_str_eq(root->path, path);
+    cr_assert_eq(access(path, F_OK), 0);
+}
+
 Test(cgroup, a_delegated_group_is_used_as_it_is)
 {
     struct cgroup_root root;
@@ -203,16 +212,16 @@ Test(cgroup, a_delegated_group_is_used_as_it_is)
 
     fake_hierarchy();
     snprintf(own, sizeof(own), "%s/own", directory);
-    cr_assert_eq(cgroup_open_below(directory, own, false, NULL, &root, reason), 0, "%s", reason);
-    cr_assert_str_eq(root.path, own);
+    cr_assert_eq(cgroup_open_below(directory, own, NULL, &root, reason), 0, "%s", reason);
+    assert_in(&root, own);
     cr_assert_null(root.made);
     cr_assert_eq(root.controllers, 1U << CGROUP_CPU | 1U << CGROUP_MEMORY);
     cgroup_root_finish(&root);
 
     /* After a life in which this process had to make room. */
     snprintf(leaf, sizeof(leaf), "%s/supervisor", own);
-    cr_assert_eq(cgroup_open_below(directory, leaf, false, NULL, &root, reason), 0);
-    cr_assert_str_eq(root.path, own);
+    cr_assert_eq(cgroup_open_below(directory, leaf, NULL, &root, reason), 0);
+    assert_in(&root, own);
     cgroup_root_finish(&root);
     cgroup_root_finish(&root);
 }
@@ -224,13 +233,13 @@ Test(cgroup, a_name_is_from_the_top_or_from_here)
 
     fake_hierarchy();
     snprintf(own, sizeof(own), "%s/own", directory);
-    cr_assert_eq(cgroup_open_below(directory, own, false, "ready", &root, reason), 0);
+    cr_assert_eq(cgroup_open_below(directory, own, "ready", &root, reason), 0);
     snprintf(path, sizeof(path), "%s/ready", own);
-    cr_assert_str_eq(root.path, path);
+    assert_in(&root, path);
     cr_assert_str_eq(root.base, own);
     cgroup_root_finish(&root);
-    cr_assert_eq(cgroup_open_below(directory, own, false, "/own/ready", &root, reason), 0);
-    cr_assert_str_eq(root.path, path);
+    cr_assert_eq(cgroup_open_below(directory, own, "/own/ready", &root, reason), 0);
+    assert_in(&root, path);
     cr_assert_str_eq(root.base, directory);
     cgroup_root_finish(&root);
     cr_assert_eq(access("own/ready", F_OK), 0, "it was there, and stays");
@@ -243,8 +252,8 @@ Test(cgroup, bad_names_of_a_root)
     struct cgroup_root root;
 
     for (size_t i = 0; i < ELEMENTS(names); i++) {
-        cr_assert_eq(cgroup_open_below(directory, directory, false, names[i], &root, reason),
-            -EINVAL, "'%s'", names[i]);
+        cr_assert_eq(cgroup_open_below(directory, directory, names[i], &root, reason), -EINVAL,
+            "'%s'", names[i]);
         cr_assert_eq(root.fd, -1);
         cr_assert(strstr(reason, "no name of a group"));
     }
@@ -267,7 +276,7 @@ Test(cgroup, what_is_not_ours_is_said)
 
         if (setresuid(65534, 65534, 65534) < 0)
             _exit(2);
-        r = cgroup_open_below(directory, "own", false, NULL, &root, reason);
+        r = cgroup_open_below(directory, "own", NULL, &root, reason);
         _exit(r != -EACCES || !strstr(reason, "own: Permission denied: run as root"));
     }
     cr_assert_eq(waitpid(child, &status, 0), child);
@@ -277,16 +286,19 @@ Test(cgroup, what_is_not_ours_is_said)
 Test(cgroup, controllers_are_enabled_on_the_whole_way)
 {
     struct cgroup_root root;
-    char own[64];
+    char own[64], file[128];
 
     fake_hierarchy();
     close(FAKE("own/ready", "cgroup.subtree_control", "memory\n"));
     snprintf(own, sizeof(own), "%s/own", directory);
-    cr_assert_eq(cgroup_open_below(directory, own, false, "ready", &root, reason), 0);
+    cr_assert_eq(cgroup_open_below(directory, own, "ready", &root, reason), 0);
+    snprintf(file, sizeof(file), "%s/cgroup.subtree_control", root.path);
+    write_file(file, "");
     cr_assert_eq(cgroup_root_enable(&root, 1U << CGROUP_MEMORY | 1U << CGROUP_PIDS),
         1U << CGROUP_PIDS, "what there is not is told");
     cr_assert_str_eq(content("own/cgroup.subtree_control"), "+memory");
     cr_assert_str_eq(content("own/ready/cgroup.subtree_control"), "memory\n", "it had it");
+    cr_assert_str_eq(content(file), "+memory");
     cgroup_root_finish(&root);
 }
 
@@ -302,7 +314,7 @@ Test(cgroup, we_make_room_for_controllers)
     cr_assert_eq(unlink("own/cgroup.subtree_control"), 0);
     close(FAKE("own/supervisor", "cgroup.procs", ""));
     snprintf(own, sizeof(own), "%s/own", directory);
-    cr_assert_eq(cgroup_open_below(directory, own, false, NULL, &root, reason), 0);
+    cr_assert_eq(cgroup_open_below(directory, own, NULL, &root, reason), 0);
     cr_assert_eq(cgroup_root_enable(&root, 1U << CGROUP_CPU), 1U << CGROUP_CPU);
     cr_assert_str_eq(content("own/supervisor/cgroup.procs"), "0");
     cgroup_root_finish(&root);
@@ -441,7 +453,7 @@ Test(cgroup, a_life)
     struct cgroup_root root = real_root();
     struct proc_list list = {0};
     struct pollfd polled = {.fd = cgroup_watch_open(), .events = POLLIN};
-    char *path = strdup(root.path);
+    char *path = strdup(root.made);
     int group = cgroup_make(root.fd, "web"), below = cgroup_make(group, "3"), numbers[4], number;
     pid_t child;
 
