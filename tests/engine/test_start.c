@@ -233,3 +233,67 @@ Test(start, the_root_is_another)
     cr_assert_eq(facts.cause.status, 127);
     stage_close(&stage);
 }
+
+/* /usr is a root of its own where /bin and /lib are links to its own (merged), and has no /usr. */
+static void run_below_usr(const char *directory, const char *expected) {
+    struct stage stage;
+    char file[96];
+    const char *const argv[] = {"/bin/sh", "-c", "test ! -e /usr/bin && pwd && ls -d bin sh", NULL};
+    struct plan_spec spec = {
+        .pool = "stage",
+        .n_workers = 1,
+        .argv = argv,
+        .literal = true,
+        .root_directory = "/usr",
+        .directory = directory,
+    };
+    struct plan_error error;
+    struct plan *plan;
+    struct version *version;
+
+    if (geteuid() != 0 || access("/usr/lib64/ld-linux-x86-64.so.2", F_OK) < 0)
+        cr_skip_test("needs root and a merged /usr");
+    stage_open(&stage);
+    snprintf(file, sizeof(file), "%s/log", stage.directory);
+    spec.stdio[1] = (struct stdio_spec){STDIO_APPEND, file};
+    cr_assert_eq(plan_new(&spec, &plan, &error), 0, "%s", error.text);
+    cr_assert_eq(version_new_take(plan, &version), 0);
+    struct pool_settings settings = stage_settings(version);
+    stage_start(&stage, stage_pool(&stage, &settings));
+    stage_await(&stage, REPORT_EXITED, 0);
+    cr_assert_str_eq(stage_text(&stage, "log"), expected, "the log lies outside");
+    stage_close(&stage);
+}
+
+Test(start, the_program_is_looked_up_in_the_root)
+{ run_below_usr(NULL, "/\nbin\n"); }
+
+Test(start, the_directory_is_within_the_root)
+{ run_below_usr("/bin", "/bin\nsh\n"); }
+
+Test(start, a_root_that_is_not_there)
+{
+    struct stage stage;
+    const char *const argv[] = {"/bin/true", NULL};
+    struct plan_spec spec = {.pool = "stage",
+        .n_workers = 1,
+        .argv = argv,
+        .root_directory = "/no/such/root",
+        .directory = "/tmp"};
+    struct plan_error error;
+    struct plan *plan;
+    struct version *version;
+    struct worker_facts facts;
+
+    stage_open(&stage);
+    cr_assert_eq(plan_new(&spec, &plan, &error), 0, "%s", error.text);
+    cr_assert_eq(version_new_take(plan, &version), 0);
+    struct pool_settings settings = stage_settings(version);
+    struct engine_pool *pool = stage_pool(&stage, &settings);
+    stage_start(&stage, pool);
+    stage_await(&stage, REPORT_GIVEN_UP, 0);
+    engine_worker(pool, 0, &facts);
+    cr_assert_eq(facts.cause.status, 126);
+    cr_assert_eq(strncmp(facts.detail, "chroot /no/such/root: ", 22), 0, "%s", facts.detail);
+    stage_close(&stage);
+}
