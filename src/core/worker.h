@@ -36,8 +36,9 @@
  * its way out is waited for in any case, so there is never a second one.
  *
  * DRAINING is the time between the process's own end and the end of what it left: "stopped" means
- * that nothing of the tree is left (or that what could not be killed has been named). A process
- * that ends unasked is not drained: its replacement starts at once.
+ * that nothing of the tree is left (or that what could not be killed has been named). After a
+ * process that ends unasked the replacement starts at once, unless the exit is told together with
+ * the news that something was left: then that is drained first.
  *
  * Late news is dropped in one place: an exit or readiness of an earlier incarnation by its
  * generation, a timer that was moved or cancelled by its token, as is a process beside the main one
@@ -109,6 +110,7 @@ struct worker_event {
     uint32_t generation;
     uint32_t token;
     pid_t pid;
+    bool left; /* EXITED: it is known to have left processes behind */
     struct cause cause;
     nsec_t value;
     nsec_t now;

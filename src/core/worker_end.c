@@ -205,11 +205,21 @@ void worker_on_prepared(struct step *s) {
         worker_begin_step(s, ROLE_MAIN, 0, false);
 }
 
+/* What it is known to have left goes first: it may hold what the next one needs, a port, a lock. */
+static void drain(struct step *s) {
+    s->worker->deadline = nsec_add(s->event->now, cleaning_time(s));
+    worker_enter(s, WORKER_DRAINING, s->worker->deadline);
+    worker_act(s, ACTION_CHECK_TREE);
+}
+
 void worker_on_unasked_exit(struct step *s) {
     s->worker->unasked = true;
     s->ledger->proven |= s->event->cause.kind != CAUSE_EXEC;
     bury(s);
-    clean_up(s);
+    if (s->event->left)
+        drain(s);
+    else
+        clean_up(s);
 }
 
 void worker_on_spawn_failed(struct step *s) {

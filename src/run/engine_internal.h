@@ -187,6 +187,7 @@ void group_open(struct engine_seat *seat);
 void group_doubt(struct engine_seat *seat, int error); /* a spawn into it has failed */
 void group_close(struct engine_seat *seat);
 bool group_has_killed(struct engine_seat *seat); /* for want of memory, since it was last asked */
+bool group_has_left(const struct engine_seat *seat); /* after its process */
 void group_signal(struct engine_seat *seat, int signal);
 /* 1: somebody is left, and its end will be told; 0: nobody; negative: it has to be asked again. */
 int group_check(struct engine_seat *seat);

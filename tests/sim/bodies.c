@@ -30,6 +30,7 @@ void exit_later(
             .kind = EVENT_EXITED,
             .generation = world->bodies[worker].generation,
             .pid = world->bodies[worker].pid,
+            .left = chance(world, 50),
             .cause = {.kind = kind, .value = value},
         });
 }

@@ -177,7 +177,9 @@ static void check_exit(struct world *world, const struct observation *seen, bool
         "seat %u ran for another time", seen->number);
     body->live = false;
     world->ended++;
-    body->tree_owed = seen->before.state == WORKER_STOPPING || seen->before.state == WORKER_KILLING;
+    body->tree_owed =
+        seen->before.state == WORKER_STOPPING || seen->before.state == WORKER_KILLING ||
+        (seen->event->left && seen->before.state != WORKER_FAILED && body->role == ROLE_MAIN);
     if (body->role == ROLE_STOP_POST)
         return;
     body->cause = cause;
@@ -378,8 +380,13 @@ static bool check_meaning(struct world *world, const struct observation *seen) {
     bool concluded = is_concluded(world, seen);
     bool revived = seen->ended_before && !world->pool.ended;
 
-    if (seen->event->kind == EVENT_EXITED && body->role == ROLE_MAIN && was_running(seen))
+    if (seen->event->kind == EVENT_EXITED && body->role == ROLE_MAIN && was_running(seen)) {
         world->proven |= seen->event->cause.kind != CAUSE_EXEC;
+        CLAIM(world, !seen->event->left || find(seen->outbox, ACTION_CHECK_TREE),
+            "seat %u does not look after what its process has left", seen->number);
+        CLAIM(world, !seen->event->left || !find(seen->outbox, ACTION_SPAWN),
+            "seat %u starts beside what its process has left", seen->number);
+    }
     if (seen->event->kind == EVENT_READY && seen->before.state == WORKER_STARTING)
         world->proven = true;
     if (seen->event->kind == EVENT_SPAWN_FAILED && was_running(seen)) {

@@ -436,6 +436,21 @@ Test(worker, the_tree_has_the_rest_of_the_timeout)
     cr_assert_eq(m.worker.state, WORKER_STOPPED);
 }
 
+/* A port that a child of the dead one still holds would be refused to the next one. */
+Test(worker, what_a_dead_process_left_goes_before_the_next)
+{
+    struct machine m = machine_in(WORKER_READY);
+    struct worker_event event = machine_event(&m, EVENT_EXITED);
+
+    event.left = true;
+    machine_step(&m, event);
+    cr_assert_str_eq(machine_said(&m), "exited timer=10.0s check-tree");
+    cr_assert_eq(m.worker.state, WORKER_DRAINING);
+    machine_feed(&m, EVENT_TREE_GONE);
+    cr_assert_eq(m.worker.state, WORKER_STARTING);
+    cr_assert_eq(m.worker.restarts, 1);
+}
+
 /* A stop in the middle of a restart, a start in the middle of a stop: the last word counts. */
 Test(worker, the_last_word_counts)
 {
