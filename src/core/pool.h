@@ -21,7 +21,8 @@
  * A place is *due* when it is to have a new process: all of them by a roll (pool_roll()), single
  * ones by age or by pool_recycle(). A replacement that fails takes an explicit roll with it: the
  * others that were under way are stopped, and whoever held a place before still does. Of a
- * recycling nothing is left but the report.
+ * recycling nothing is left but the report. In place the new process is the holder already, and
+ * goes on by the rules when it fails; the roll waits for its first try alone.
  *
  * Contract with the shell, besides the worker's: actions name the seat, reports the number. A seat
  * that was freed has no news under way: its timer is off, its process reaped.

@@ -41,11 +41,20 @@ static void finish(struct pool *pool, struct place *place) {
     place->rolled = false;
 }
 
+/* In place: whose turn it is. */
+static void watch(struct pool *pool, uint32_t number) {
+    if (pool->current != SEAT_NONE)
+        pool->seats[pool->places[pool->current].holder]->worker.watched = false;
+    pool->current = number;
+    if (number != SEAT_NONE)
+        pool->seats[pool->places[number].holder]->worker.watched = true;
+}
+
 void pool_pass_over(struct pool *pool, uint32_t number) {
     forget_due(pool, &pool->places[number]);
     finish(pool, &pool->places[number]);
     if (pool->current == number)
-        pool->current = SEAT_NONE;
+        watch(pool, SEAT_NONE);
 }
 
 static void cancel_replacement(struct pool *pool, struct place *place) {
@@ -168,7 +177,7 @@ static void begin(struct pool *pool, uint32_t number, struct outbox *outbox) {
         .reason = place->reason,
     };
     if (is_in_place(pool)) {
-        pool->current = number;
+        watch(pool, number);
         pool->generation = holder->generation;
         outbox_push(outbox, ACTION_FEED, place->holder)->event = EVENT_RESTART;
         return;
@@ -264,10 +273,10 @@ static void follow_in_place(struct pool *pool, const struct worker *worker, stru
 
     if ((worker->state == WORKER_READY && replaced) || worker->state == WORKER_DONE ||
         !worker->wanted) {
-        pool->current = SEAT_NONE;
+        watch(pool, SEAT_NONE);
         finish(pool, &pool->places[worker->number]);
     } else if (worker->state == WORKER_FAILED || (worker->state == WORKER_BACKOFF && replaced)) {
-        pool->current = SEAT_NONE;
+        watch(pool, SEAT_NONE);
         if (pool->places[worker->number].rolled)
             fail(pool, worker->number, outbox);
     }

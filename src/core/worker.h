@@ -174,6 +174,8 @@ struct worker {
     bool was_up : 1;     /* counted in ever_up */
     bool once : 1;       /* not tried again: it is to replace somebody, who is still there */
     bool aged : 1;       /* due to be replaced; the pool takes note and clears it */
+    bool watched : 1;    /* the pool waits for it to come up: no restart without a BACKOFF, even of
+                            no time, in which the pool can draw its conclusions */
     struct cause cause;
     struct cause doom; /* why it is being ended, where that is not by hand */
     nsec_t started;

@@ -14,7 +14,7 @@
 #define SPAWN_RETRY (100 * NSEC_PER_MSEC)
 
 static void spawn_after(struct step *s, nsec_t delay) {
-    if (delay == 0) {
+    if (delay == 0 && !s->worker->watched) {
         worker_spawn(s, false);
         return;
     }

@@ -221,8 +221,14 @@ static bool target_is_done(const struct world *world) {
 }
 
 static void note(struct world *world, const struct observation *seen) {
+    const struct worker *worker = &world->seats[seen->number].worker;
+    enum worker_state before = seen->before.state, after = worker->state;
+
+    CLAIM(world,
+        !world->has_target || world->target != seen->number || after == WORKER_BACKOFF ||
+            worker->restarts == seen->before.restarts,
+        "seat %u has a second try before the roll knows of the first", seen->number);
     world->has_target = world->has_target && !target_is_done(world);
-    enum worker_state before = seen->before.state, after = world->seats[seen->number].worker.state;
 
     world->trace[world->steps % TRACE_LENGTH] =
         (struct trace_entry){world->now, seen->number, *seen->event, before, after};

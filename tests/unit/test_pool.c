@@ -113,6 +113,11 @@ static void ends(struct fixture *f, uint32_t number, enum cause_kind kind, int v
         });
 }
 
+static void timer(struct fixture *f, uint32_t number) {
+    feed(f, number,
+        (struct worker_event){.kind = EVENT_TIMER, .token = f->seats[number].worker.token});
+}
+
 static void gone(struct fixture *f, uint32_t number) {
     feed(f, number,
         (struct worker_event){
@@ -223,22 +228,62 @@ Test(pool, readiness_of_the_old_process_does_not_move_a_roll)
     cr_assert_eq(f->seats[1].worker.state, WORKER_STOPPING);
 }
 
+/* What failed is tried again, with the rules that there are once the roll has failed. */
+static void check_roll_failed(struct fixture *f) {
+    cr_assert_not(f->pool.rolling);
+    cr_assert_eq(f->reports[REPORT_ROLL_FAILED], 1);
+    cr_assert_eq(f->reports[REPORT_ROLL_DONE], 0);
+    cr_assert_eq(f->seats[0].worker.state, WORKER_BACKOFF);
+    cr_assert_eq(f->seats[0].worker.timer, f->now);
+    timer(f, 0);
+    cr_assert_eq(f->seats[0].worker.generation, 3);
+    cr_assert_not(f->seats[0].worker.watched);
+    for (uint32_t i = 1; i < WORKERS; i++)
+        cr_assert_eq(f->seats[i].worker.generation, 1);
+}
+
 Test(pool, a_failed_replacement_ends_the_roll)
 {
-    struct fixture *f = fixture_of(WORKERS, worker_rules_default());
+    struct fixture *f = fixture();
 
     start_all(f);
     roll(f);
     obey(f, 0);
-    ends(f, 0, CAUSE_EXIT, 1); /* tried again at once */
-    cr_assert(f->pool.rolling);
     ends(f, 0, CAUSE_EXIT, 1);
-    cr_assert_eq(f->seats[0].worker.state, WORKER_BACKOFF);
-    cr_assert_not(f->pool.rolling);
-    cr_assert_eq(f->reports[REPORT_ROLL_FAILED], 1);
-    cr_assert_eq(f->reports[REPORT_ROLL_DONE], 0);
-    for (uint32_t i = 1; i < WORKERS; i++)
-        cr_assert_eq(f->seats[i].worker.generation, 1);
+    check_roll_failed(f);
+}
+
+/* One that runs for a while before it fails is tried again at once, for ever, with any backoff. */
+Test(pool, a_start_that_times_out_ends_the_roll)
+{
+    struct worker_rules rules = worker_rules_default();
+
+    rules.start_timeout = 5 * NSEC_PER_SEC;
+    struct fixture *f = fixture_of(WORKERS, rules);
+    start_all(f);
+    roll(f);
+    obey(f, 0);
+    f->now += rules.start_timeout;
+    timer(f, 0);
+    cr_assert(f->pool.rolling);
+    obey(f, 0);
+    check_roll_failed(f);
+}
+
+/* A restart by hand is nobody's failure. */
+Test(pool, a_restart_by_hand_does_not_end_the_roll)
+{
+    struct fixture *f = fixture();
+
+    start_all(f);
+    roll(f);
+    obey(f, 0);
+    feed(f, 0, (struct worker_event){.kind = EVENT_RESTART});
+    obey(f, 0);
+    cr_assert_eq(f->seats[0].worker.generation, 3);
+    cr_assert(f->pool.rolling);
+    ready(f, 0);
+    cr_assert_eq(away(f), 1);
 }
 
 Test(pool, a_roll_asked_for_in_the_middle_comes_after)
