@@ -238,6 +238,21 @@ int limit_number(const char *name) {
     fail("unknown limit '%s'", name);
 }
 
+const char *variable(const char *name) {
+    const char *value = getenv(name);
+
+    return value ? value : "-";
+}
+
+char *split(char *text) {
+    char *sign = strchr(text, '=');
+
+    if (!sign)
+        fail("'%s' lacks '='", text);
+    *sign = '\0';
+    return sign + 1;
+}
+
 long number(const char *text) {
     char *end = NULL;
 

@@ -38,5 +38,11 @@ extern const struct limit_name limit_names[];
 /* "NOFILE" → RLIMIT_NOFILE. */
 int limit_number(const char *name);
 
+/* An environment variable's value, "-" when it is not set. */
+const char *variable(const char *name);
+
+/* Cuts "NAME=VALUE" at its sign; the value. */
+char *split(char *text);
+
 /* Whole decimal number, or the program ends. */
 long number(const char *text);

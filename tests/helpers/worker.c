@@ -7,6 +7,7 @@
  *   worker hello:FIFO await:FIFO exit:3
  *   worker ignore:TERM fork ( session hello:FIFO pause ) pause
  *   worker until:2 ( raise:SEGV ) hello:FIFO pause
+ *   worker notify:READY=1 repeat:1000 ( notify:WATCHDOG=1 sleep:20 )
  *   worker block:all fds:50 exec brood run -- true
  *
  * A word is NAME or NAME:ARGUMENT. Words that take a block are followed by `( … )`. At the end of
@@ -21,15 +22,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The words that are still to be done; words that take a block move it on themselves. */
@@ -43,12 +42,6 @@ struct script {
 static const char *told_path[NSIG];
 static int quit_status[NSIG];
 
-static const char *variable(const char *name) {
-    const char *value = getenv(name);
-
-    return value ? value : "-";
-}
-
 /* Opens a FIFO or a file for one line. A FIFO that nobody reads blocks, which is what a test wants:
  * nothing it waits for is ever lost. */
 static void append_line(const char *path, const char *line) {
@@ -59,6 +52,25 @@ static void append_line(const char *path, const char *line) {
     if (write(fd, line, strlen(line)) < 0)
         fail("write %s: %s", path, strerror(errno));
     close(fd);
+}
+
+/* "FD=PATH": what stands behind a descriptor, as one line. */
+static void do_read(char *fd) {
+    char *path = split(fd), line[1024];
+    ssize_t length = pread(number(fd), line, sizeof(line) - 2, 0);
+
+    if (length < 0)
+        fail("read descriptor %s: %s", fd, strerror(errno));
+    memcpy(line + length, "\n", 2);
+    append_line(path, line);
+}
+
+/* "PATH=TEXT" */
+static void do_line(char *path) {
+    char line[1024];
+
+    snprintf(line, sizeof(line), "%s\n", split(path));
+    append_line(path, line);
 }
 
 static void do_hello(char *path) {
@@ -104,16 +116,6 @@ static void catch_signal(int signal) {
     sigfillset(&action.sa_mask);
     if (sigaction(signal, &action, NULL) < 0)
         fail("sigaction %s: %s", signal_text(signal), strerror(errno));
-}
-
-/* Cuts "NAME=VALUE" at its sign. */
-static char *split(char *text) {
-    char *sign = strchr(text, '=');
-
-    if (!sign)
-        fail("'%s' lacks '='", text);
-    *sign = '\0';
-    return sign + 1;
 }
 
 static void do_tell(char *text) {
@@ -165,6 +167,14 @@ static void do_raise(char *name) {
 
 static void do_exit(char *status) {
     _exit(number(status));
+}
+
+static void do_sleep(char *milliseconds) {
+    long time = number(milliseconds);
+    struct timespec left = {.tv_sec = time / 1000, .tv_nsec = time % 1000 * 1000000};
+
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        ;
 }
 
 static void do_pause(char *unused) {
@@ -240,25 +250,6 @@ static void do_grow(char *megabytes) {
         fail("malloc %zu: %s", size, strerror(errno));
     for (size_t i = 0; i < size; i += 4096)
         memory[i] = 1;
-}
-
-/* What a service says to the one who started it: "READY=1" and its kin. */
-static void do_notify(char *message) {
-    const char *path = getenv("NOTIFY_SOCKET");
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-    if (!path)
-        fail("NOTIFY_SOCKET is not set");
-    if (fd < 0)
-        fail("socket: %s", strerror(errno));
-    strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-    socklen_t length = offsetof(struct sockaddr_un, sun_path) + strlen(address.sun_path);
-    if (address.sun_path[0] == '@')
-        address.sun_path[0] = '\0';
-    if (sendto(fd, message, strlen(message), 0, (struct sockaddr *)&address, length) < 0)
-        fail("sendto %s: %s", path, strerror(errno));
-    close(fd);
 }
 
 /* The block after a word: its first and its last word's place, the script moved behind it. */
@@ -382,6 +373,7 @@ static const struct {
     void (*function)(char *argument);
 } words[] = {
     {"await", do_await},
+    {"barrier", notify_barrier},
     {"block", do_block},
     {"chdir", do_chdir},
     {"close", do_close},
@@ -391,14 +383,20 @@ static const struct {
     {"hello", do_hello},
     {"ignore", do_ignore},
     {"limit", do_limit},
-    {"notify", do_notify},
+    {"line", do_line},
+    {"notify", notify_send},
+    {"notify-fds", notify_send_descriptors},
     {"pause", do_pause},
     {"put", do_put},
     {"quit", do_quit},
     {"raise", do_raise},
+    {"read", do_read},
     {"refuse", do_refuse},
     {"say", do_say},
+    {"serve", serve},
     {"session", do_session},
+    {"sleep", do_sleep},
+    {"store", notify_store},
     {"subreaper", do_subreaper},
     {"tell", do_tell},
     {"user", do_user},
