@@ -15,9 +15,10 @@ import tempfile
 
 import pytest
 
-from . import probe, procs, settings
+from . import groups, probe, procs, settings
 from .fifo import Fifo
 from .supervisor import Supervisor
+from .up import Up, write_config
 
 
 class DeadlineExpired(Exception):
@@ -42,6 +43,16 @@ def pytest_runtest_makereport(item):
     if report.failed:
         for supervisor in getattr(item, "supervisors", []):
             report.sections.append((" ".join(supervisor.argv), supervisor.tail()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_group():
+    """Each test process has a control group of its own, where there are any: tests that run side
+    by side do not meet there."""
+    group = groups.make(f"brood-test-{os.getpid()}")
+    yield
+    if group:
+        groups.remove(group)
 
 
 class Guard:
@@ -113,8 +124,8 @@ def start(guard, request):
     """Starts any brood command line; what still runs at the end gets SIGTERM and must end."""
     started = request.node.supervisors = []
 
-    def function(argv, **keywords):
-        supervisor = Supervisor(argv, **keywords)
+    def function(argv, kind=Supervisor, **keywords):
+        supervisor = kind(argv, **keywords)
         started.append(supervisor)
         return supervisor
 
@@ -137,6 +148,35 @@ def brood(start, loop):
         return start([*argv, *options, "--", *cmd], **keywords)
 
     return function
+
+
+def starter_of_up(start, scratch, *fixed):
+    def function(*sections, options=(), prefix=(), log="json", config="brood.conf", path=None,
+                 wait=True, **keywords):
+        file = scratch / "etc" / config
+        path = path or scratch / "run" / "control.sock"
+        write_config(file, *sections)
+        argv = [*prefix, settings.BROOD, "up", "-c", file, "--socket", path, *fixed]
+        if log:
+            argv.append(f"--log-format={log}")
+        u = start([*argv, *options], kind=Up, config=file, path=path, **keywords)
+        if wait:
+            u.wait_listening()
+        return u
+
+    return function
+
+
+@pytest.fixture
+def up(start, loop, scratch):
+    """Starts `brood up`, once for each loop: up(pool("web", play("pause"), Workers=3), …)."""
+    return starter_of_up(start, scratch, f"--loop={loop}")
+
+
+@pytest.fixture
+def up_once(start, scratch):
+    """Like up, with the loop that brood takes by itself: where the loop makes no difference."""
+    return starter_of_up(start, scratch)
 
 
 @pytest.fixture
