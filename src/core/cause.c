@@ -8,6 +8,18 @@
 #include "base/macro.h"
 #include "base/signame.h"
 
+struct cause cause_unready(struct cause end) {
+    if (end.kind == CAUSE_EXIT)
+        return (struct cause){.kind = CAUSE_PROTOCOL, .value = end.value};
+    return (struct cause){.kind = CAUSE_PROTOCOL, .status = (unsigned)end.value & 0xff};
+}
+
+struct cause cause_unready_end(struct cause cause) {
+    if (cause.status == 0)
+        return (struct cause){.kind = CAUSE_EXIT, .value = cause.value};
+    return (struct cause){.kind = CAUSE_SIGNAL, .value = (int)cause.status};
+}
+
 const char *cause_kind_name(enum cause_kind kind) {
     static const char *const names[] = {
 #define X(name, text) [CAUSE_##name] = text,
@@ -31,6 +43,8 @@ int cause_exit_status(struct cause cause) {
         return 126;
     case CAUSE_LOST:
         return 125;
+    case CAUSE_PROTOCOL:
+        return cause_exit_status(cause_unready_end(cause)) ?: 1;
     case CAUSE_START_TIMEOUT:
     case CAUSE_WATCHDOG:
     case CAUSE_RUNTIME:
@@ -73,6 +87,10 @@ const char *cause_format(struct cause cause, char buffer[80]) {
         return buffer;
     case CAUSE_LOST:
         snprintf(buffer, 80, "exit status taken by another wait");
+        return buffer;
+    case CAUSE_PROTOCOL:
+        cause_format(cause_unready_end(cause), buffer);
+        strncat(buffer, " before it was ready", 80 - strlen(buffer) - 1);
         return buffer;
     case CAUSE_START_TIMEOUT:
         format_doom("start timeout", cause, buffer);

@@ -18,6 +18,7 @@
     X(EXEC, "exec")     /* value: errno; the process was made and could not become the program */  \
     X(SPAWN, "spawn")   /* value: errno; no process could be made */                               \
     X(LOST, "lost")     /* somebody else in this process took the exit status */                   \
+    X(PROTOCOL, "protocol") /* value: the exit status of a clean end before it was ready */        \
     X(START_TIMEOUT, "start-timeout") /* value: the signal that ended it, 0: by itself */          \
     X(WATCHDOG, "watchdog")           /* … */                                                    \
     X(RUNTIME, "runtime")             /* … */                                                    \
@@ -33,9 +34,14 @@ enum cause_kind {
 struct cause {
     enum cause_kind kind : 8;
     unsigned status : 8; /* EXEC: the exit status that tells of it (126, 127);
+                            PROTOCOL: the signal, where it ended by one that counts as clean;
                             START_TIMEOUT and on: whether a core was dumped */
     int value : 16;
 };
+
+/* PROTOCOL: what it says of the clean end, and that end again, but for a core. */
+struct cause cause_unready(struct cause end);
+struct cause cause_unready_end(struct cause cause);
 
 const char *cause_kind_name(enum cause_kind kind);
 

@@ -42,6 +42,8 @@ bool exit_set_has(const struct exit_set *set, struct cause cause) {
     case CAUSE_SIGNAL:
     case CAUSE_CORE:
         return set->signals >> (cause.value - 1) & 1;
+    case CAUSE_PROTOCOL:
+        return exit_set_has(set, cause_unready_end(cause));
     case CAUSE_START_TIMEOUT:
     case CAUSE_WATCHDOG:
     case CAUSE_RUNTIME:
@@ -80,7 +82,7 @@ int exit_set_parse(const char *list, struct exit_set *set) {
 }
 
 bool restart_policy_is_clean(const struct restart_policy *policy, struct cause cause) {
-    if (cause.kind >= CAUSE_START_TIMEOUT)
+    if (cause.kind >= CAUSE_PROTOCOL)
         return false;
     return (cause.kind == CAUSE_EXIT && cause.value == 0) || exit_set_has(&policy->success, cause);
 }

@@ -131,8 +131,9 @@ struct worker_rules {
     nsec_t recycle_after;             /* READY for so long: due to be replaced */
     unsigned recycle_jitter_permille; /* … give or take a random part of this */
     nsec_t watchdog;                  /* 0: no sign of life is asked for */
-    bool send_kill; /* false: what is left after the stop timeout is left alone, and named */
-    bool oneshot;   /* up is who has ended cleanly; START_TIMEOUT is for the whole run */
+    bool send_kill;     /* false: what is left after the stop timeout is left alone, and named */
+    bool oneshot;       /* up is who has ended cleanly; START_TIMEOUT is for the whole run */
+    bool must_be_ready; /* to end cleanly before READY is a failure (PROTOCOL); not with oneshot */
     uint32_t n_pre, n_post, n_stop_post, n_reload;            /* commands with that role */
     uint64_t pre_tolerated, post_tolerated, reload_tolerated; /* a bit for each: it may fail */
 };

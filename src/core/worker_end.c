@@ -156,6 +156,19 @@ static struct cause final_cause(struct cause doom, struct cause end) {
     return doom;
 }
 
+/* It was to say that it serves, and has never done so. */
+static bool is_unready(const struct step *s) {
+    const struct worker *worker = s->worker;
+
+    return s->rules->must_be_ready && !s->rules->oneshot && worker->state == WORKER_STARTING &&
+           !worker->said_ready && restart_policy_is_clean(&s->rules->restart, s->event->cause);
+}
+
+static struct cause cause_of(const struct step *s) {
+    return is_unready(s) ? cause_unready(s->event->cause)
+                         : final_cause(s->worker->doom, s->event->cause);
+}
+
 static const char *reason_of(const struct worker *worker) {
     if (worker->role == ROLE_PRE && worker->doom.kind == CAUSE_NONE)
         return "an ExecStartPre= command failed";
@@ -171,7 +184,7 @@ static void bury(struct step *s) {
     struct worker *worker = s->worker;
 
     worker->ran = nsec_sub(s->event->now, worker->started);
-    worker->cause = final_cause(worker->doom, s->event->cause);
+    worker->cause = cause_of(s);
     struct report *report = worker_report(s, REPORT_EXITED);
     report->ran = worker->ran;
     report->reason = worker->unasked || worker->role == ROLE_MAIN ? reason_of(worker) : NULL;

@@ -40,6 +40,7 @@ static struct worker_rules rules_of(const struct pool_settings *settings) {
     rules.pre_tolerated = commands[ROLE_PRE].tolerated;
     rules.post_tolerated = commands[ROLE_POST].tolerated;
     rules.reload_tolerated = commands[ROLE_RELOAD].tolerated;
+    rules.must_be_ready = settings->ready != READY_EXEC;
     rules.send_kill = rules.send_kill && settings->kill_mode != KILL_NONE;
     return rules;
 }

@@ -142,6 +142,7 @@ static const char *service_result(const struct restart_policy *policy, struct ca
         [CAUSE_EXEC] = "exit-code",
         [CAUSE_SPAWN] = "resources",
         [CAUSE_LOST] = "protocol",
+        [CAUSE_PROTOCOL] = "protocol",
         [CAUSE_START_TIMEOUT] = "timeout",
         [CAUSE_WATCHDOG] = "watchdog",
         [CAUSE_RUNTIME] = "timeout",
@@ -152,8 +153,11 @@ static const char *service_result(const struct restart_policy *policy, struct ca
 }
 
 static void add_end(struct extras *extras, struct cause cause) {
+    if (cause.kind == CAUSE_PROTOCOL)
+        cause = cause_unready_end(cause);
     bool is_exit = cause.kind == CAUSE_EXIT || cause.kind == CAUSE_EXEC;
-    bool dumped = cause.kind == CAUSE_CORE || (cause.kind > CAUSE_LOST && cause.status != 0);
+    bool dumped =
+        cause.kind == CAUSE_CORE || (cause.kind >= CAUSE_START_TIMEOUT && cause.status != 0);
     char name[24];
 
     if (cause.kind == CAUSE_NONE || cause.kind == CAUSE_SPAWN || cause.kind == CAUSE_LOST ||

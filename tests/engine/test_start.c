@@ -168,6 +168,24 @@ static void say(const char *address, const char *text, int fd) {
     close(s);
 }
 
+/* Who was to say that it serves, and never did, has failed. */
+Test(start, to_end_before_being_ready_is_a_failure)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    struct pool_settings settings = stage_settings(stage_version(&stage, "exit 0"));
+    settings.ready = READY_NOTIFY;
+    stage_start(&stage, stage_pool(&stage, &settings));
+    cr_assert_eq(stage_await(&stage, REPORT_GIVEN_UP, 0)->cause.kind, CAUSE_PROTOCOL);
+    settings.name = "plain";
+    settings.version = stage_version(&stage, "exit 0");
+    settings.ready = READY_EXEC;
+    stage_start(&stage, stage_pool(&stage, &settings));
+    stage_await(&stage, REPORT_DONE, 0);
+    stage_close(&stage);
+}
+
 /* We speak in the worker's place; a descriptor that it keeps is there at its next start. */
 Test(start, words_and_kept_descriptors)
 {

@@ -60,6 +60,7 @@ static void choose_rules(struct worker_rules *rules, struct input *input) {
     if (bits & 4)
         rules->backoff.base = rules->backoff.max = 0;
     rules->max_restarts = bits & 8 ? take(input) : UINT64_MAX;
+    rules->must_be_ready = bits & 128;
     rules->stop_timeout = bits & 16 ? take(input) * NSEC_PER_SEC : NSEC_NEVER;
     if (bits & 64)
         choose_more(rules, input);

@@ -119,6 +119,7 @@ void choose_rules(struct world *world, struct worker_rules *rules) {
         choose_commands(world, rules);
     rules->send_kill = !chance(world, 100);
     rules->oneshot = chance(world, 100);
+    rules->must_be_ready = chance(world, 300);
 }
 
 uint32_t choose_size(struct world *world) {

@@ -136,9 +136,19 @@ static void note_doom(struct world *world, const struct observation *seen) {
     }
 }
 
-static struct cause expected_cause(const struct body *body, struct cause end) {
-    struct cause doom = body->doom;
+/* Of a clean end that came before the process had said that it serves. */
+static bool is_premature(const struct world *world, const struct observation *seen) {
+    const struct worker_rules *rules = &world->pool.rules;
 
+    return rules->must_be_ready && !rules->oneshot && seen->before.state == WORKER_STARTING &&
+           !world->bodies[seen->number].said_ready && oracle_is_clean(world, seen->event->cause);
+}
+
+static struct cause expected_cause(const struct world *world, const struct observation *seen) {
+    struct cause end = seen->event->cause, doom = world->bodies[seen->number].doom;
+
+    if (is_premature(world, seen))
+        return (struct cause){.kind = CAUSE_PROTOCOL, .value = end.value};
     if (doom.kind == CAUSE_NONE)
         return end;
     if (doom.kind >= CAUSE_START_TIMEOUT && end.kind == CAUSE_SIGNAL)
@@ -167,8 +177,8 @@ static void check_exit(struct world *world, const struct observation *seen, bool
     CLAIM(world, count == expected, "seat %u: %u exits reported", seen->number, count);
     if (!ended)
         return;
-    struct cause cause = body->role == ROLE_STOP_POST ? seen->event->cause
-                                                      : expected_cause(body, seen->event->cause);
+    struct cause cause =
+        body->role == ROLE_STOP_POST ? seen->event->cause : expected_cause(world, seen);
     CLAIM(world,
         !expected || (report->generation == body->generation && report->pid == body->pid &&
                          report->role == body->role && equal(report->cause, cause)),
@@ -214,7 +224,7 @@ static void note_start(struct world *world, const struct observation *seen, bool
     body->started = world->now;
     body->deadline = nsec_add(world->now, world->pool.rules.start_timeout);
     body->watchdog = world->pool.rules.watchdog;
-    body->killed = body->unasked = false;
+    body->killed = body->unasked = body->said_ready = false;
     body->doom = (struct cause){0};
     if (automatic)
         return;
@@ -418,6 +428,8 @@ static void note_words(struct world *world, const struct observation *seen) {
     enum worker_state before = seen->before.state;
     nsec_t until = nsec_add(world->now, seen->event->value);
 
+    if (seen->event->kind == EVENT_READY && before == WORKER_STARTING)
+        body->said_ready = true;
     if (seen->event->kind == EVENT_SIDE_EXITED)
         body->side = false;
     if (worker->state == WORKER_READY && before == WORKER_STARTING) {

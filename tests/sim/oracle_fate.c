@@ -16,9 +16,14 @@ static bool is_listed(struct cause member, struct cause cause) {
     return member.kind == cause.kind && member.kind != CAUSE_NONE && cause.value == member.value;
 }
 
-static enum fate fate_of(const struct world *world, struct cause cause) {
+bool oracle_is_clean(const struct world *world, struct cause cause) {
     bool doomed = cause.kind >= CAUSE_START_TIMEOUT;
-    bool clean = is_success(cause) || (!doomed && is_listed(world->success, cause));
+
+    return is_success(cause) || (!doomed && is_listed(world->success, cause));
+}
+
+static enum fate fate_of(const struct world *world, struct cause cause) {
+    bool clean = oracle_is_clean(world, cause);
     enum restart_mode mode = world->pool.rules.restart.mode;
     enum fate end = clean ? FATE_DONE : FATE_FAILED;
 
@@ -45,8 +50,7 @@ static enum fate fate_of(const struct world *world, struct cause cause) {
 
 enum fate oracle_fate(const struct world *world, struct cause cause) {
     enum fate fate = fate_of(world, cause);
-    bool clean =
-        is_success(cause) || (cause.kind < CAUSE_START_TIMEOUT && is_listed(world->success, cause));
+    bool clean = oracle_is_clean(world, cause);
 
     if (!world->proven && !cause_can_heal(cause))
         return FATE_FAILED;

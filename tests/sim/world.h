@@ -36,6 +36,7 @@ struct body {
     bool scaled;    /* it retires because its number is gone */
     bool vacant;
     bool lost;           /* it retires, and SIGKILL did not end it */
+    bool said_ready;     /* in this generation */
     bool side;           /* a process runs beside */
     uint32_t side_token; /* … with that token */
     enum step_role role; /* of the process */
@@ -164,6 +165,7 @@ void oracle_check_readiness(const struct world *world, const struct observation 
 
 /* What an end has to lead to. */
 enum fate { FATE_RESTART, FATE_DONE, FATE_FAILED };
+bool oracle_is_clean(const struct world *world, struct cause cause);
 enum fate oracle_fate(const struct world *world, struct cause cause);
 
 bool oracle_is_by_hand(enum worker_event_kind kind);

@@ -31,6 +31,9 @@ Test(cause, has_a_status_and_words_for_each_kind)
         {{.kind = CAUSE_RUNTIME, .value = SIGTERM}, 143,
             "ran for its longest time (killed by SIGTERM)"},
         {{.kind = CAUSE_OOM, .value = SIGKILL}, 137, "out of memory (killed by SIGKILL)"},
+        {{.kind = CAUSE_PROTOCOL}, 1, "exit status 0 before it was ready"},
+        {{.kind = CAUSE_PROTOCOL, .value = 75}, 75, "exit status 75 before it was ready"},
+        {{.kind = CAUSE_PROTOCOL, .status = SIGTERM}, 143, "killed by SIGTERM before it was ready"},
         {{.kind = CAUSE_LOST}, 125, "exit status taken by another wait"},
     };
     char buffer[80];

@@ -90,6 +90,11 @@ Test(verdict, judges_each_end_in_each_mode)
         {{.kind = CAUSE_CORE, .value = SIGSEGV}, false, "-yyy--y"},
         {{.kind = CAUSE_EXEC, .value = ENOENT}, false, "-yy---y"},
         {{.kind = CAUSE_LOST}, false, "-yy---y"},
+        {{.kind = CAUSE_PROTOCOL}, false, "-yy---y"},
+        {{.kind = CAUSE_PROTOCOL, .value = 75}, false, "-yy---y"}, /* as below */
+        {{.kind = CAUSE_PROTOCOL, .status = SIGUSR1}, false, "-yy---y"},
+        {{.kind = CAUSE_PROTOCOL, .value = 98}, false, "yyyyyyy"},
+        {{.kind = CAUSE_PROTOCOL, .status = SIGUSR2}, false, "-------"},
         {{.kind = CAUSE_START_TIMEOUT}, false, "-yy---y"},
         {{.kind = CAUSE_START_TIMEOUT, .value = SIGUSR1}, false, "-yy---y"}, /* not clean by it */
         {{.kind = CAUSE_WATCHDOG, .value = SIGABRT}, false, "-yy-y-y"},

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 
+#include "base/macro.h"
 #include "machine.h"
 
 static struct machine machine_with(struct worker_rules rules) {
@@ -417,6 +418,74 @@ Test(oneshot, is_up_when_it_has_ended)
     machine_start(&m);
     machine_exit(&m, CAUSE_EXIT, 1);
     said(&m, "exited spawn"); /* the same time to start: nothing has passed */
+}
+
+Test(unready, to_end_cleanly_is_a_failure)
+{
+    static const struct {
+        struct cause end, cause;
+    } rows[] = {
+        {{.kind = CAUSE_EXIT}, {.kind = CAUSE_PROTOCOL}},
+        {{.kind = CAUSE_EXIT, .value = 75}, {.kind = CAUSE_PROTOCOL, .value = 75}},
+        {{.kind = CAUSE_SIGNAL, .value = SIGUSR1}, {.kind = CAUSE_PROTOCOL, .status = SIGUSR1}},
+        {{.kind = CAUSE_EXIT, .value = 1}, {.kind = CAUSE_EXIT, .value = 1}},
+        {{.kind = CAUSE_SIGNAL, .value = SIGSEGV}, {.kind = CAUSE_SIGNAL, .value = SIGSEGV}},
+    };
+    struct worker_rules rules = worker_rules_default();
+
+    rules.must_be_ready = true;
+    cr_assert_eq(exit_set_parse("75,USR1", &rules.restart.success), 0);
+    for (size_t i = 0; i < ELEMENTS(rows); i++) {
+        struct machine m = machine_with(rules);
+
+        m.rules.restart.mode = RESTART_NO;
+        machine_feed(&m, EVENT_START);
+        machine_feed(&m, EVENT_SPAWNED);
+        machine_exit(&m, rows[i].end.kind, rows[i].end.value);
+        said(&m, "exited given-up");
+        cr_assert_eq(m.worker.state, WORKER_FAILED);
+        cr_assert_not(m.worker.clean);
+        cr_assert_eq(m.ledger.ever_up, 0);
+        cr_assert_eq(m.worker.cause.kind, rows[i].cause.kind, "row %zu", i);
+        cr_assert_eq(m.worker.cause.value, rows[i].cause.value, "row %zu", i);
+        cr_assert_eq(m.worker.cause.status, rows[i].cause.status, "row %zu", i);
+    }
+    struct machine m = machine_with(rules);
+    machine_feed(&m, EVENT_START);
+    machine_feed(&m, EVENT_SPAWNED);
+    machine_exit(&m, CAUSE_EXIT, 0);
+    said(&m, "exited spawn"); /* on-failure */
+}
+
+Test(unready, who_has_said_so_or_was_told_to_go_may_end_cleanly)
+{
+    struct worker_rules rules = worker_rules_default();
+
+    rules.must_be_ready = true;
+    struct machine m = machine_with(rules);
+    machine_start(&m);
+    machine_exit(&m, CAUSE_EXIT, 0);
+    said(&m, "exited done");
+
+    rules.n_post = 1;
+    m = machine_with(rules);
+    machine_start(&m);
+    cr_assert_eq(m.worker.state, WORKER_STARTING);
+    machine_exit(&m, CAUSE_EXIT, 0);
+    cr_assert_eq(m.worker.state, WORKER_DONE);
+
+    m = machine_with(rules);
+    machine_feed(&m, EVENT_START);
+    machine_feed(&m, EVENT_SPAWNED);
+    machine_feed(&m, EVENT_STOP);
+    machine_exit(&m, CAUSE_EXIT, 0);
+    cr_assert(m.worker.clean);
+
+    rules.oneshot = true;
+    m = machine_with(rules);
+    machine_start(&m);
+    machine_exit(&m, CAUSE_EXIT, 0);
+    said(&m, "exited done");
 }
 
 Test(leave, what_is_not_to_be_killed)
