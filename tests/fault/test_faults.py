@@ -137,8 +137,9 @@ class Pool:
         self.b.signal(signal.SIGUSR1)
         before = self.generations()
         self.b.signal(signal.SIGHUP)
-        return self.until(lambda: all(self.generations()[w] > g for w, g in before.items()),
-                          "the roll")
+        # A fault in it may end it: then it says so, and the others were left alone.
+        return self.until(lambda: all(self.generations()[w] > g for w, g in before.items()) or
+                          self.b.select_events("roll-failed"), "the roll")
 
 
 # Each worker leaves a stranger that dies at once, and one that lives on in a session of its own.

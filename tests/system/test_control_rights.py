@@ -77,7 +77,7 @@ def test_changer_may_do_both(served):
 
 
 def test_socket_belongs_to_its_group(up_once, scratch):
-    u = up_once(section("Brood", SocketGroup=GAMES, ReadGroup=GAMES), pool("web", play("pause")),
+    u = up_once(section("Brood", ReadGroup=GAMES), pool("web", play("pause")),
                 path=scratch / "socket")
     facts = os.stat(u.path)
     assert facts.st_gid == grp.getgrnam(GAMES).gr_gid
