@@ -138,8 +138,9 @@ bool group_has_killed(struct engine_seat *seat) {
 }
 
 /*
- * Whether the process that has just ended has left others behind, which nobody shall have beside the
- * next one. Without a group that is not known without a search: then its replacement comes first.
+ * Whether the process that has just ended has left others behind, which nobody shall have beside
+ * the next one. Without a group that is not known without a search: then its replacement comes
+ * first.
  */
 bool group_has_left(const struct engine_seat *seat) {
     enum kill_mode mode = seat->pool->kill_mode;

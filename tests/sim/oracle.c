@@ -11,35 +11,6 @@
 
 #include "world.h"
 
-bool oracle_is_news(const struct body *body, const struct worker_event *event) {
-    switch (event->kind) {
-    case EVENT_EXITED:
-        return body->live && event->generation == body->generation;
-    case EVENT_READY:
-    case EVENT_TREE_GONE:
-    case EVENT_ALIVE:
-    case EVENT_WATCHDOG_SET:
-    case EVENT_WATCHDOG_TRIGGER:
-    case EVENT_EXTEND:
-        return event->generation == body->generation;
-    case EVENT_SIDE_EXITED:
-        return body->side && event->token == body->side_token;
-    case EVENT_TIMER:
-        return body->armed && event->token == body->token;
-    case EVENT_START:
-    case EVENT_STOP:
-    case EVENT_RESTART:
-    case EVENT_KILL:
-    case EVENT_RELOAD:
-    case EVENT_RESET:
-    case EVENT_SPAWNED:
-    case EVENT_SPAWN_FAILED:
-    case EVENT_MAX:
-        break;
-    }
-    return true;
-}
-
 static const struct action *find(const struct outbox *outbox, enum action_kind kind) {
     for (uint32_t i = 0; i < outbox->count; i++)
         if (outbox->actions[i].kind == kind)
