@@ -106,7 +106,8 @@ void pool_give(struct pool *pool, struct seat **seats, uint32_t n_seats, struct 
  * Changes the number of places. The highest numbers go first: whoever holds them retires. A number
  * that comes back while its old holder is still there gets that one again, so a number is never
  * doubled. Afterwards feed STOP to every RETIRING seat and, where the pool is meant to be up, START
- * to the holders of the numbers that are new.
+ * to the holders of the numbers that are new; then call pool_roll_on(): a roll that waited only for
+ * numbers that are gone is done.
  */
 void pool_resize(struct pool *pool, uint32_t n_places);
 
@@ -123,7 +124,7 @@ int pool_roll(struct pool *pool, struct outbox *outbox);
 /* Begins a further roll as soon as the one under way is done; it is forgotten where that fails. */
 void pool_roll_again(struct pool *pool);
 
-/* Goes on with what ACTION_ROLL_ON said is to be done. */
+/* Goes on with what ACTION_ROLL_ON said is to be done, or after pool_resize(). */
 void pool_roll_on(struct pool *pool, struct outbox *outbox);
 
 /* Ends a roll under way without a word; replacements are stopped, what was due is forgotten. */

@@ -219,6 +219,10 @@ int engine_pool_scale(struct engine_pool *pool, uint32_t n_workers) {
     feed_retiring(pool);
     for (uint32_t i = before; i < n_workers && pool->is_up; i++)
         engine_worker_command(pool, i, EVENT_START);
+    struct outbox outbox;
+    outbox.count = 0;
+    pool_roll_on(&pool->core, &outbox);
+    engine_apply(pool, &outbox);
     return 0;
 }
 

@@ -328,6 +328,8 @@ static void resize(struct world *world, uint32_t n, bool up) {
             feed(world, i, (struct worker_event){.kind = EVENT_STOP});
     for (uint32_t i = before; up && i < n && i < world->pool.n_places; i++)
         feed(world, world->places[i].holder, (struct worker_event){.kind = EVENT_START});
+    roll_on(world);
+    CLAIM(world, world->rolling == world->pool.rolling, "the roll's end was not reported");
 }
 
 static void recycle(struct world *world) {

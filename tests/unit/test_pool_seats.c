@@ -25,6 +25,16 @@ struct fixture {
 
 static void feed(struct fixture *f, uint32_t seat, struct worker_event event);
 
+static void apply(struct fixture *f, const struct outbox *outbox);
+
+static void roll_on(struct fixture *f) {
+    struct outbox outbox;
+
+    outbox.count = 0;
+    pool_roll_on(&f->pool, &outbox);
+    apply(f, &outbox);
+}
+
 static void apply(struct fixture *f, const struct outbox *outbox) {
     for (uint32_t i = 0; i < outbox->count; i++) {
         const struct action *action = &outbox->actions[i];
@@ -41,13 +51,8 @@ static void apply(struct fixture *f, const struct outbox *outbox) {
                 (struct worker_event){.kind = EVENT_SPAWNED, .pid = ++f->last_pid});
     }
     for (uint32_t i = 0; i < outbox->count; i++)
-        if (outbox->actions[i].kind == ACTION_ROLL_ON) {
-            struct outbox next;
-
-            next.count = 0;
-            pool_roll_on(&f->pool, &next);
-            apply(f, &next);
-        }
+        if (outbox->actions[i].kind == ACTION_ROLL_ON)
+            roll_on(f);
 }
 
 static void feed(struct fixture *f, uint32_t seat, struct worker_event event) {
@@ -87,6 +92,7 @@ static void resize(struct fixture *f, uint32_t n) {
             tell(f, i, EVENT_STOP);
     for (uint32_t i = before; i < n; i++)
         tell(f, f->places[i].holder, EVENT_START);
+    roll_on(f);
 }
 
 static struct fixture *fixture_of(uint32_t n, uint32_t surge, struct worker_rules rules) {
@@ -347,6 +353,26 @@ Test(scale, takes_a_replacement_along)
     go(f, holder);
     cr_assert_eq(pool_roll_result(&f->pool), ROLL_DONE);
     cr_assert_eq(pool_alive(&f->pool), 1);
+}
+
+/* The roll has yet to come to worker 2, which has ended meanwhile and leaves nothing to wait for.
+ */
+Test(scale, takes_what_the_roll_waits_for_along)
+{
+    struct fixture *f = fixture(3, 0);
+    struct outbox outbox = {0};
+
+    roll(f);
+    tell(f, f->places[1].holder, EVENT_RESTART); /* by hand: the roll passes over it */
+    pool_recycle(&f->pool, 1, "memory", &outbox);
+    apply(f, &outbox);
+    feed(f, f->places[2].holder,
+        (struct worker_event){.kind = EVENT_EXITED, .cause = {.kind = CAUSE_EXIT}});
+    tell(f, f->places[0].holder, EVENT_STOP); /* now it is the turn of worker 1 */
+    cr_assert(pool_rolling(&f->pool));
+    resize(f, 2);
+    cr_assert_not(pool_rolling(&f->pool));
+    cr_assert_eq(f->reports[REPORT_ROLL_DONE], 1);
 }
 
 Test(scale, to_nothing_ends_the_pool)
