@@ -32,8 +32,8 @@ struct making {
     bool brood;
 };
 
-static int tell(struct conf_reader *reader, enum conf_severity severity, const char *format,
-    va_list arguments) {
+static int printf_like(3, 0) tell(struct conf_reader *reader, enum conf_severity severity,
+    const char *format, va_list arguments) {
     char text[512];
 
     vsnprintf(text, sizeof(text), format, arguments);

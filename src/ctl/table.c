@@ -118,7 +118,7 @@ void table_finish(struct table *table) {
     *table = (struct table){.columns = table->columns, .n_columns = table->n_columns};
 }
 
-static char *format_visible(const char *format, va_list arguments) {
+static char *printf_like(1, 0) format_visible(const char *format, va_list arguments) {
     char *text;
 
     if (vasprintf(&text, format, arguments) < 0)
