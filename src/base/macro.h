@@ -26,6 +26,12 @@
 /* Runs FUNCTION(&variable) when the variable goes out of scope. */
 #define cleanup(function) __attribute__((cleanup(function)))
 
+/*
+ * What an idle supervisor goes through between two waits. The linker puts it side by side, so that
+ * it takes few pages of memory while nothing happens.
+ */
+#define idle_path __attribute__((hot))
+
 #define printf_like(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 
 /* Hands a pointer on to a new owner: the old variable forgets it. */

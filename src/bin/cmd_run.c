@@ -240,7 +240,7 @@ static enum supervised_start started(void *data) {
     return ledger->ever_up == engine_pool_workers(one->pool) ? START_DONE : START_UNDER_WAY;
 }
 
-static bool ended(void *data) {
+static idle_path bool ended(void *data) {
     const struct one_pool *one = data;
 
     return engine_ended(one->engine);

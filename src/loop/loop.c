@@ -104,7 +104,7 @@ static void source_forget(struct loop *loop, uint32_t slot) {
     slot_release(loop, slot);
 }
 
-int loop_commit(struct loop *loop) {
+idle_path int loop_commit(struct loop *loop) {
     int r;
 
     if (!loop->eager || loop->in_turn || !loop->batch->ours)
@@ -190,7 +190,7 @@ void loop_batch_push(struct loop *loop, loop_source_t id, unsigned events) {
 }
 
 /* Returns how many callbacks ran: 0 or 1. */
-static int dispatch_one(struct loop *loop, const struct loop_ready *ready) {
+static idle_path int dispatch_one(struct loop *loop, const struct loop_ready *ready) {
     const struct loop_source *found = loop_source_find(loop, ready->source);
     struct loop_source source;
     unsigned events;
@@ -209,7 +209,7 @@ static int dispatch_one(struct loop *loop, const struct loop_ready *ready) {
     return 1;
 }
 
-static int dispatch(struct loop *loop) {
+static idle_path int dispatch(struct loop *loop) {
     const struct loop_batch *batch = loop->batch;
     int callbacks = 0;
 
@@ -220,7 +220,7 @@ static int dispatch(struct loop *loop) {
     return batch->ours ? callbacks : -ECHILD;
 }
 
-static int turn(struct loop *loop, bool wait) {
+static idle_path int turn(struct loop *loop, bool wait) {
     int callbacks, r;
 
     r = loop_timers_arm(&loop->timers);
@@ -239,7 +239,7 @@ static int turn(struct loop *loop, bool wait) {
     return r < 0 ? r : callbacks + r;
 }
 
-int loop_turn(struct loop *loop, bool wait) {
+idle_path int loop_turn(struct loop *loop, bool wait) {
     int r;
 
     if (!loop->batch->ours)

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "base/macro.h"
 #include "loop/loop_backend.h"
 
 static uint32_t events_to_epoll(unsigned events) {
@@ -74,12 +75,12 @@ static void epoll_forget(struct loop *loop, uint32_t slot) {
         epoll_control(loop, EPOLL_CTL_DEL, slot);
 }
 
-static int epoll_flush(struct loop *loop) {
+static idle_path int epoll_flush(struct loop *loop) {
     (void)loop; /* epoll_ctl has told it all already */
     return 0;
 }
 
-static int epoll_collect(struct loop *loop, bool wait) {
+static idle_path int epoll_collect(struct loop *loop, bool wait) {
     struct epoll_event events[LOOP_BATCH];
     int n;
 

@@ -20,7 +20,7 @@
 #include "base/macro.h"
 #include "loop/loop_backend.h"
 
-nsec_t loop_clock(void) {
+idle_path nsec_t loop_clock(void) {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -145,11 +145,11 @@ void loop_timer_set(struct loop *loop, struct loop_timer *timer, nsec_t when) {
     loop_commit(loop);
 }
 
-static nsec_t timers_earliest(const struct loop_timers *timers) {
+static idle_path nsec_t timers_earliest(const struct loop_timers *timers) {
     return timers->count > 0 ? timers->heap[0].key : NSEC_NEVER;
 }
 
-int loop_timers_arm(struct loop_timers *timers) {
+idle_path int loop_timers_arm(struct loop_timers *timers) {
     nsec_t earliest = timers_earliest(timers);
     struct itimerspec setting = {0};
 
@@ -168,7 +168,7 @@ int loop_timers_arm(struct loop_timers *timers) {
     return 0;
 }
 
-int loop_timers_run(struct loop *loop) {
+idle_path int loop_timers_run(struct loop *loop) {
     struct loop_timers *timers = &loop->timers;
     int callbacks = 0;
 

@@ -245,7 +245,7 @@ static void poll_what_starved(struct loop *loop) {
 }
 
 /* Starts what a lack of room and the last batch have left to do. */
-static void poll_again(struct loop *loop) {
+static idle_path void poll_again(struct loop *loop) {
     struct loop_batch *batch = loop->batch;
 
     if (loop->uring->starved)
@@ -267,7 +267,7 @@ static bool only_for_now(int r) {
     return r == -EAGAIN || r == -EBUSY;
 }
 
-static int uring_flush(struct loop *loop) {
+static idle_path int uring_flush(struct loop *loop) {
     int r;
 
     poll_again(loop);
@@ -275,7 +275,7 @@ static int uring_flush(struct loop *loop) {
     return r < 0 && !only_for_now(r) ? r : 0;
 }
 
-static void take_completion(struct loop *loop, const struct io_uring_cqe *cqe) {
+static idle_path void take_completion(struct loop *loop, const struct io_uring_cqe *cqe) {
     struct loop_source *source = loop_source_find(loop, cqe->user_data);
     unsigned events;
 
@@ -293,7 +293,7 @@ static void take_completion(struct loop *loop, const struct io_uring_cqe *cqe) {
     loop_batch_push(loop, cqe->user_data, events);
 }
 
-static unsigned take_completions(struct loop *loop) {
+static idle_path unsigned take_completions(struct loop *loop) {
     struct io_uring *ring = &loop->uring->ring;
     struct io_uring_cqe *cqe;
     unsigned head, n = 0;
@@ -306,7 +306,7 @@ static unsigned take_completions(struct loop *loop) {
     return n;
 }
 
-static int uring_collect(struct loop *loop, bool wait) {
+static idle_path int uring_collect(struct loop *loop, bool wait) {
     struct io_uring *ring = &loop->uring->ring;
     unsigned n;
     int r;

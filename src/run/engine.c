@@ -86,14 +86,14 @@ bool engine_owns(const struct engine *engine, pid_t pid) {
     return false;
 }
 
-bool engine_ended(const struct engine *engine) {
+idle_path bool engine_ended(const struct engine *engine) {
     for (uint32_t i = 0; i < engine->n_pools; i++)
         if (!engine->pools[i]->core.ended)
             return false;
     return true;
 }
 
-bool engine_settled(const struct engine *engine) {
+idle_path bool engine_settled(const struct engine *engine) {
     return engine->spawner.in_flight == 0;
 }
 
@@ -101,7 +101,7 @@ bool engine_shut_down_asked(const struct engine *engine) {
     return engine->shut_down;
 }
 
-int engine_turn(struct engine *engine, bool wait) {
+idle_path int engine_turn(struct engine *engine, bool wait) {
     int r = loop_turn(engine->loop, wait);
 
     tree_run_checks(engine);

@@ -138,7 +138,7 @@ static void confess(struct log *log) {
     log_write(log, line, length);
 }
 
-static void write_waiting(struct log *log) {
+static idle_path void write_waiting(struct log *log) {
     while (log->length > 0) {
         ssize_t n = write_some(log);
 
@@ -158,7 +158,7 @@ static void write_waiting(struct log *log) {
     }
 }
 
-void log_flush(struct log *log) {
+idle_path void log_flush(struct log *log) {
     bool had_dropped = log->dropped > 0;
 
     write_waiting(log);

@@ -292,7 +292,7 @@ static bool search_orphans(struct engine *engine) {
     return missed;
 }
 
-void tree_run_checks(struct engine *engine) {
+idle_path void tree_run_checks(struct engine *engine) {
     bool any = false, search = false, missed = false;
 
     for (uint32_t p = 0; p < engine->n_pools; p++) {

@@ -188,7 +188,7 @@ static int open_engine(struct supervisor *s) {
     return r < 0 ? r : log_new(engine_loop(s->engine), STDERR_FILENO, tell_lost, s, &s->log);
 }
 
-static int turn(struct supervisor *s) {
+static idle_path int turn(struct supervisor *s) {
     int r = engine_turn(s->engine, true);
 
     log_flush(s->log);
@@ -200,7 +200,7 @@ static int turn(struct supervisor *s) {
 }
 
 /* The one who started us waits until all is up, or something has failed for good. */
-static void tell_starter(struct supervisor *s) {
+static idle_path void tell_starter(struct supervisor *s) {
     struct daemon *daemon = s->options->daemon;
 
     if (!daemon || daemon->channel < 0)
@@ -250,7 +250,7 @@ static void farewell(struct supervisor *s) {
 }
 
 /* Returns negative errno when the loop has failed. */
-static int run(struct supervisor *s) {
+static idle_path int run(struct supervisor *s) {
     const struct supervised *supervised = s->supervised;
     int r = engine_reserve_timers(s->engine, 1);
 
