@@ -335,7 +335,7 @@ def test_start_limit(up_once):
     u = up_once(pool("job", play("exit:1"), Restart="always", RestartSec="1ms", StartLimitBurst=3,
                      StartLimitIntervalSec="60s"))
     assert "start limit" in u.wait_event("given-up")["reason"]
-    assert len(u.select_events("started")) == 3
+    u.check_count(3, "started")
     assert u.worker("job")["state"] == "failed"
 
 
@@ -343,7 +343,7 @@ def test_max_restarts_of_the_pool(up_once):
     u = up_once(pool("job", play("only:0", "(", "exit:1", ")", "pause"), Workers=2, MaxRestarts=2,
                      Restart="always", RestartSec="1ms"))
     u.wait_event("restart-limit")
-    assert len(u.select_events("started", worker=0)) == 3
+    u.check_count(3, "started", worker=0)
 
 
 def test_kill_signal(up_once, fifo):

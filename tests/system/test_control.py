@@ -281,7 +281,7 @@ def test_reset(up_once):
     u.ctl("reset", "bad")
     assert u.worker("bad")["state"] == "stopped"
     assert u.facts("bad")["state"] == "stopped"
-    assert len(u.select_events("started")) == 2
+    u.check_count(2, "started")
 
 
 # --- wait

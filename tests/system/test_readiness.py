@@ -191,7 +191,7 @@ def test_reloading(up_once, fifo):
     go.release()
     hello.hello()
     assert not u.worker("web")["reloading"]
-    assert len(u.select_events("ready")) == 1
+    u.check_count(1, "ready")
 
 
 def test_stopping_by_itself(up_once, fifo):

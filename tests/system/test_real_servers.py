@@ -180,6 +180,7 @@ RuntimeDirectory={name}
     assert facts.st_mode & 0o7777 == 0o2755 and facts.st_uid != 0
     assert procs.status(pid, "Uid").split()[0] == str(facts.st_uid)
     assert int(procs.status(pid, "CapBnd"), 16) == 0 and procs.status(pid, "NoNewPrivs") == "1"
+    u.wait_event("ready", pool="redis-server")
     for word in ("PrivateTmp", "ProtectSystem", "SystemCallFilter"):
         assert word in u.text(), "what is not enforced has to be said"
     check_life(u, "redis-server", lambda: ping(port))

@@ -96,4 +96,4 @@ def test_by_memory_of_the_tree(up_once, fifo):
     assert (again.worker, again.generation) == (1, 2)
     u.wait_event("exited", pid=first[1])
     assert u.worker_pids("web") == {0: first[0], 1: again.pid}
-    assert any(row.get("reason") == "memory" for row in u.select_events("replacing"))
+    u.wait_event("replacing", reason="memory")

@@ -138,7 +138,7 @@ def test_reload_commands(up_once, fifo):
     for _ in range(3):
         u.ctl("reload", "web", status=DONE)
         assert told.line() == f"HUP {pid}"
-    assert len(u.select_events("reloaded", pool="web")) == 3
+    u.check_count(3, "reloaded", pool="web")
 
 
 def test_reload_that_fails_ends_at_the_first(up_once, story):

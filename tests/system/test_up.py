@@ -156,6 +156,7 @@ def test_not_enforced_is_said(up_once, fifo):
     hello = fifo()
     u = up_once(pool("web", greeting(hello), PrivateTmp=True))
     hello.hello()
+    u.wait_event("ready", pool="web")
     assert "PrivateTmp" in u.text() and "not enforced" in u.text()
 
 

@@ -122,6 +122,11 @@ class Supervisor:
                         f"{why} without event {event} {fields} no. {nth}:\n{self.tail()}")
                 self.changed.wait(left)
 
+    def check_count(self, count, event, **fields):
+        """So many events of a kind, and no more; the log may come a little after its effects."""
+        self.wait_event(event, nth=count, **fields)
+        assert len(self.select_events(event, **fields)) == count, self.tail()
+
     def text(self):
         """brood's stderr so far."""
         return self.stderr.decode(errors="replace")
