@@ -137,6 +137,11 @@ def test_scaled_by_hand_stays_scaled(shop):
     ("[Pool web]\n", "ExecStart"),
     ("[Pool web\nExecStart=/bin/true\n", ":1: error:"),
     ("what is this\n", ":1: error:"),
+    # What only shows when a process is to be made of it.
+    ("[Pool web]\nExecStart=/bin/true\nUser=nosuchuser\n", "nosuchuser"),
+    ("[Pool web]\nExecStart=/nosuch/program\n", "/nosuch/program"),
+    ("[Pool web]\nExecStart=/bin/true\nListenStream=127.0.0.1:99999999\n", "99999999"),
+    ("[Pool web]\nExecStart=/bin/true\nWorkingDirectory=nosuch\n", ":3: error:"),
 ])
 def test_invalid_file_changes_nothing(shop, text, says):
     done = reload(shop, text, shop.other.replace("[Pool other]", "[Pool new]"),
