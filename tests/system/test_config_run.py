@@ -373,6 +373,8 @@ def test_no_final_kill(up_once, fifo):
     u.ctl("stop", "web", "--timeout", "1s", status=None)
     assert procs.alive(pid)
     procs.kill(pid)
+    u.stop()
+    procs.wait_gone(pid)
 
 
 @pytest.mark.parametrize("mode, child", [

@@ -23,15 +23,21 @@ pytestmark = [
                        reason="golang-go or golang-github-varlink-go-dev is not installed")]
 
 
+def is_built(program):
+    return program.exists() and program.stat().st_mtime >= SOURCE.stat().st_mtime
+
+
 @pytest.fixture(scope="session")
 def program():
     """The client, built once for all test processes and kept beside the other helpers."""
     place = pathlib.Path(HELPERS) / "varlink-go"
     place.mkdir(exist_ok=True)
     result = place / "client"
+    if is_built(result):
+        return str(result)
     with open(place / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not result.exists() or result.stat().st_mtime < SOURCE.stat().st_mtime:
+        if not is_built(result):
             env = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode",
                    "GOCACHE": str(place / "cache"), "GOFLAGS": "", "HOME": str(place)}
             subprocess.run(["go", "build", "-o", result, SOURCE], env=env, check=True)
