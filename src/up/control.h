@@ -30,7 +30,8 @@ struct control_changes;
 /*
  * A pool that is added is waited for until its workers are up, a removed one until
  * engine_remove_pool(), a scaled one until there are as many as the engine has now, a rolled one
- * until the roll has ended. What is updated takes effect with the next start of each worker.
+ * until the roll has ended, and one that was given up and is tried anew until its workers are up.
+ * What is updated takes effect with the next start of each worker.
  */
 /* enumerator, word in Change.what, what is waited for */
 #define CONTROL_CHANGES(X)                                                                         \
@@ -38,6 +39,7 @@ struct control_changes;
     X(REMOVED, "removed", WAIT_GONE)                                                               \
     X(SCALED, "scaled", WAIT_SCALE)                                                                \
     X(ROLLED, "rolled", WAIT_ROLL)                                                                 \
+    X(STARTED, "started", WAIT_UP)                                                                 \
     X(UPDATED, "updated", WAIT_NOTHING)                                                            \
     X(UNCHANGED, "unchanged", WAIT_NOTHING)
 

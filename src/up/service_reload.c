@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "up/control_internal.h"
 #include "up/directories.h"
 #include "up/service_internal.h"
 #include "up/settings.h"
@@ -131,10 +132,29 @@ static int add(struct reload *reload, struct step *step) {
     return r;
 }
 
+/* A roll would pass over all of its workers. */
+static bool is_given_up(const struct engine_pool *pool) {
+    const struct pool *core = engine_pool_core(pool);
+
+    return engine_pool_is_up(pool) && pool_alive(core) == 0 &&
+           core->ledger.states[WORKER_FAILED] > 0;
+}
+
+/* What is new may be what was missing. */
+static void start_failed(struct engine_pool *pool) {
+    struct worker_facts facts;
+
+    for (uint32_t i = 0; i < engine_pool_workers(pool); i++)
+        if (engine_worker(pool, i, &facts) == 0 && status_worker_state(&facts) == WORKER_FAILED)
+            engine_worker_command(pool, i, EVENT_START);
+}
+
 /* Where one is under way, once more after it. */
 static void roll(const struct service_pool *pool) {
-    if (engine_pool_is_up(pool->pool))
-        engine_pool_roll_again(pool->pool);
+    if (!engine_pool_is_up(pool->pool))
+        return;
+    engine_pool_roll_again(pool->pool);
+    start_failed(pool->pool);
 }
 
 static int change(struct step *step) {
@@ -164,7 +184,7 @@ static enum control_change name_change(const struct step *step) {
     if (!step->pool || !step->pool->conf)
         return CHANGE_ADDED;
     if (needs_processes(step))
-        return CHANGE_ROLLED;
+        return is_given_up(step->pool->pool) ? CHANGE_STARTED : CHANGE_ROLLED;
     if (step->changes & CONF_CHANGE_RULES)
         return CHANGE_UPDATED;
     return step->changes & CONF_CHANGE_WORKERS ? CHANGE_SCALED : CHANGE_UNCHANGED;

@@ -186,6 +186,24 @@ def test_new_command_that_does_not_come_up(up_once, fifo):
     assert hello.hello().worker == 1
 
 
+@pytest.mark.parametrize("surge", [0, 1])
+def test_given_up_worker_is_tried_with_the_new_command(up_once, fifo, surge):
+    """What is reloaded to mend a pool mends it; where it does not, the reload says so."""
+    hello = fifo()
+
+    def web(*words):
+        return pool("web", play(*words), Workers=2, Restart="no", RollingSurge=surge)
+
+    u = up_once(web("exit:1"))
+    for number in range(2):
+        u.wait_state("web", "failed", number=number)
+    done = reload(u, web("exit:2"), status=FAILED)
+    assert "web" in done.err
+    assert reload(u, web(f"hello:{hello}", "pause"))["web"] == "started"
+    assert {one.worker for one in hello.hellos(2)} == {0, 1}
+    assert u.facts("web")["ready"] == 2 and hello.empty()
+
+
 def test_reload_during_a_reload(shop):
     """Two at once are served one after the other, or the second is refused: never mixed."""
     shop.configure(shop.web("block:USR1"), shop.other)
