@@ -140,6 +140,9 @@ uint32_t engine_pool_workers(const struct engine_pool *pool);
 /* Meant to be up: it was started by hand, and not stopped since. */
 bool engine_pool_is_up(const struct engine_pool *pool);
 
+/* The roll of the last change has failed, and what runs is not what was asked for. */
+bool engine_pool_was_put_back(const struct engine_pool *pool);
+
 /* A mask of 1 << enum cgroup_limit: those that are not in force, all of them without groups. Known
  * once workers have started. */
 uint32_t engine_pool_limits_refused(const struct engine_pool *pool);

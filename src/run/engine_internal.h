@@ -72,6 +72,7 @@ struct engine_pool {
     void *data;
     struct version *version; /* the newest */
     struct former former;
+    bool put_back; /* the last change has failed: the version is the one before it */
     enum kill_mode kill_mode;
     int final_signal;
     bool is_up;

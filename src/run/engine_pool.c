@@ -166,6 +166,7 @@ void pool_settle_change(struct engine_pool *pool, bool failed) {
         pool_set_rules(&pool->core, &former->rules, pool->core.surge);
         replace_version(pool, bad);
         version_unref(bad);
+        pool->put_back = true;
     }
     former->version = version_unref(former->version);
 }
@@ -190,6 +191,7 @@ int engine_change_pool_take(struct engine_pool *pool, const struct pool_settings
     }
     uint32_t limits = pool->limits.set;
     keep_former(pool);
+    pool->put_back = false;
     struct worker_rules rules = rules_of(settings);
     take_settings(pool, settings);
     pool_set_rules(&pool->core, &rules, settings->surge);
@@ -274,6 +276,10 @@ const struct pool *engine_pool_core(const struct engine_pool *pool) {
 
 uint32_t engine_pool_workers(const struct engine_pool *pool) {
     return pool->core.n_places;
+}
+
+bool engine_pool_was_put_back(const struct engine_pool *pool) {
+    return pool->put_back;
 }
 
 bool engine_pool_is_up(const struct engine_pool *pool) {

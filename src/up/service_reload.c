@@ -51,6 +51,9 @@ static void plan_steps(struct reload *reload, const struct conf *conf) {
         step->pool = service_find(reload->service, step->conf->name);
         step->changes =
             step->pool && step->pool->conf ? conf_pool_compare(step->pool->conf, step->conf) : ~0U;
+        /* What does not run yet is no less of a change for having been asked for before. */
+        if (step->pool && engine_pool_was_put_back(step->pool->pool))
+            step->changes |= CONF_CHANGE_PROCESS;
     }
 }
 

@@ -178,9 +178,10 @@ def test_new_command_that_does_not_come_up(up_once, fifo):
     hello.hellos(3)
     u.ctl("wait", "web", "--for=ready")
     first = u.worker_pids("web")
-    done = reload(u, web("exit:1"), status=FAILED)
-    assert "web" in done.err
-    assert u.worker_pids("web") == first and u.facts("web")["ready"] == 3
+    for _ in range(2):  # asked for once more, it is tried once more
+        done = reload(u, web("exit:1"), status=FAILED)
+        assert "web" in done.err
+        assert u.worker_pids("web") == first and u.facts("web")["ready"] == 3
     # What dies now comes back as it was.
     procs.kill(first[1])
     assert hello.hello().worker == 1
