@@ -129,6 +129,20 @@ static char *make_absolute(const char *path) {
     return absolute;
 }
 
+/* The last name stays as it is given: it names a unit's pool, and an instance need not be there. */
+static char *make_file_absolute(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *named = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    char *directory = named ? make_absolute(named) : NULL, *absolute = NULL;
+
+    if (directory && asprintf(&absolute, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory,
+                         slash ? slash + 1 : path) < 0)
+        absolute = NULL;
+    free(directory);
+    free(named);
+    return absolute;
+}
+
 /* -EINVAL after a message. */
 static int take_sources(struct up_command *command, int argc, char **argv) {
     struct conf_sources *sources = &command->sources;
@@ -148,7 +162,7 @@ static int take_sources(struct up_command *command, int argc, char **argv) {
     }
     sources->files = command->files.words;
     for (; sources->n_files < command->files.count; sources->n_files++) {
-        char *absolute = make_absolute(command->files.words[sources->n_files]);
+        char *absolute = make_file_absolute(command->files.words[sources->n_files]);
 
         if (!absolute)
             return -EINVAL;

@@ -313,6 +313,20 @@ def test_daemon(scratch, cli, fifo):
         assert not procs.alive(worker.pid)
 
 
+@pytest.mark.parametrize("is_link", [False, True])
+def test_instance_of_a_unit_by_its_name(start, scratch, fifo, is_link):
+    """The file of an instance is its template's, linked or not; the name is what was asked for."""
+    hello, path = fifo(), scratch / "socket"
+    write_config(scratch / "etc/web@.service",
+                 section("Service", ExecStart=command(greeting(hello))))
+    if is_link:
+        (scratch / "etc/web@blue.service").symlink_to("web@.service")
+    u = start([BROOD, "up", "--socket", path, "-c", "etc/web@blue.service"], kind=Up, config=None,
+              path=path, cwd=scratch)
+    u.wait_listening()
+    assert u.worker_pids("web@blue") == {0: hello.hello().pid}
+
+
 def test_placeholders_in_the_command(up_once, fifo):
     report = fifo()
     up_once(pool("shop", [*play(f"report:{report}"), Raw("say:%i/%w-%p-%g"), "pause"], Workers=2))
