@@ -65,8 +65,11 @@ static const struct option_row wait_rows[] = {
 static const struct option_row events_rows[] = {
     {"follow", 'f', false, NULL, NULL, AT(follow), NULL,
         "then wait for those to come, until the supervisor ends"},
+    {"json", 0, false, NULL, NULL, AT(json), NULL, "as it is without: events are always JSON"},
     COMMON};
-static const struct option_row top_rows[] = {COMMON};
+static const struct option_row top_rows[] = {
+    {"json", 0, false, NULL, NULL, AT(json), NULL, "once, as 'brood status --json' prints it"},
+    COMMON};
 static const struct option_row shutdown_rows[] = {NO_WAIT, TIMEOUT, COMMON};
 
 struct client {

@@ -239,6 +239,9 @@ int ctl_top(const struct ctl_call *call) {
     bool live = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     int status, outcome = OUTCOME_STAY;
 
+    if (call->json)
+        return ctl_status(call);
+
     do {
         struct top top = {.call = call, .connection.fd = -1, .events.fd = -1};
 

@@ -329,6 +329,7 @@ def test_wait_for_what_cannot_come(web):
 
 def test_events_that_have_been(web):
     rows = web.ctl("events").lines
+    assert web.ctl("events", "--json").lines[:len(rows)] == rows
     assert [row["seq"] for row in rows] == sorted({row["seq"] for row in rows})
     started = [row for row in rows if row["event"] == "started" and row["pool"] == "web"]
     assert {row["worker"]: row["pid"] for row in started} == web.first
