@@ -42,7 +42,9 @@ static struct worker_view read_worker(json_t *json) {
         .pid = (pid_t)integer_of(json, "pid"),
         .since = seconds_of(json, "since"),
         .uptime = seconds_of(json, "uptime"),
+        .error = (int)integer_of(json, "errno"),
         .reloading = json_is_true(json_object_get(json, "reloading")),
+        .stopping = json_is_true(json_object_get(json, "stopping")),
     };
 }
 
@@ -198,6 +200,8 @@ const char *state_sign(const struct screen *screen, const char *state) {
 const char *worker_view_remark(const struct worker_view *worker) {
     if (worker->role[0] == 'r')
         return worker->role;
+    if (worker->stopping && strcmp(worker->state, "stopping") != 0)
+        return "says it is stopping";
     return worker->reloading ? "reloading" : "";
 }
 

@@ -15,7 +15,8 @@ struct worker_view {
     long long number, generation, restarts, exit_status;
     pid_t pid;            /* 0: none */
     nsec_t since, uptime; /* NSEC_NEVER: not known */
-    bool reloading;
+    int error;            /* that it told of; 0: none */
+    bool reloading, stopping;
     struct usage usage;
 };
 
@@ -49,7 +50,7 @@ struct usage snapshot_usage(const struct pool_view *pool);
 enum style state_style(const char *state);
 const char *state_sign(const struct screen *screen, const char *state);
 
-/* "replacement", "reloading": what is special about a worker in its state; or nothing. */
+/* "replacement", "reloading", …: what is special about a worker in its state; or nothing. */
 const char *worker_view_remark(const struct worker_view *worker);
 void worker_view_add_state(
     struct table *table, const struct worker_view *worker, const struct screen *screen);

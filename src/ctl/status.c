@@ -197,6 +197,10 @@ static void print_worker(
         add_fact(&table, "Last end", text);
     }
     add_fact(&table, "Status", worker->status);
+    if (worker->error != 0) {
+        snprintf(text, sizeof(text), "%d (%s)", worker->error, strerror(worker->error));
+        add_fact(&table, "Error", text);
+    }
     add_fact(&table, "Cgroup", worker->cgroup);
     snprintf(text, sizeof(text), "%s, %s, %lld of %lld ready", pool->name, pool->state, pool->ready,
         pool->workers);

@@ -213,7 +213,9 @@ struct worker_facts {
     struct cause cause; /* of the last end; CAUSE_NONE: it has not ended yet */
     const char *detail; /* the same in words where the cause alone does not say; or NULL */
     const char *status; /* STATUS= of the process, or NULL */
+    int error;          /* its ERRNO=, or 0 */
     bool reloading;
+    bool stopping;   /* it says so: STOPPING=1 */
     char group[256]; /* the control group's path below its mount; empty: none */
 };
 

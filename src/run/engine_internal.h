@@ -177,6 +177,8 @@ const char *voice_notify_address(const struct engine_seat *seat);
 int voice_ready_fd(const struct engine_seat *seat);
 const char *voice_status(const struct engine_seat *seat);
 bool voice_reloading(const struct engine_seat *seat);
+bool voice_stopping(const struct engine_seat *seat);
+int voice_error(const struct engine_seat *seat); /* 0: nothing was said */
 
 /* group.c: control groups. */
 void group_finish(struct engine *engine);

@@ -36,6 +36,8 @@ static void fill(const struct engine_seat *seat, struct worker_facts *ret_facts)
         .detail = seat->detail,
         .status = voice_status(seat),
         .reloading = voice_reloading(seat),
+        .stopping = worker->pid != 0 && voice_stopping(seat),
+        .error = voice_error(seat),
     };
     group_path(seat, ret_facts->group, sizeof(ret_facts->group));
 }

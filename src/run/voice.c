@@ -19,7 +19,8 @@ struct voice {
     struct engine_seat *seat;
     struct notify_socket socket;
     struct ready_pipe pipe;
-    bool reloading;
+    bool reloading, stopping;
+    int error;                /* ERRNO=; 0: nothing was said */
     unsigned unheard;         /* mask of 1 << enum deafness: told since the start */
     char status[STATUS_SIZE]; /* empty: nothing was said */
 };
@@ -97,6 +98,9 @@ static void take_state(struct voice *voice, const struct notify_message *message
     }
     if (message->ready || message->reloading)
         voice->reloading = message->reloading && !message->ready;
+    voice->stopping |= message->stopping;
+    if (message->error != 0)
+        voice->error = message->error;
 }
 
 static void on_message(void *data, struct notify_packet *packet) {
@@ -156,7 +160,8 @@ static int open_socket(struct voice *voice) {
 
 static int open_for_main(struct voice *voice) {
     voice->status[0] = '\0';
-    voice->reloading = false;
+    voice->reloading = voice->stopping = false;
+    voice->error = 0;
     voice->unheard = 0;
     ready_pipe_close(&voice->pipe);
     if (voice->seat->version->ready != READY_DESCRIPTOR)
@@ -246,4 +251,12 @@ const char *voice_status(const struct engine_seat *seat) {
 
 bool voice_reloading(const struct engine_seat *seat) {
     return seat->voice && seat->voice->reloading;
+}
+
+bool voice_stopping(const struct engine_seat *seat) {
+    return seat->voice && seat->voice->stopping;
+}
+
+int voice_error(const struct engine_seat *seat) {
+    return seat->voice ? seat->voice->error : 0;
 }

@@ -117,7 +117,10 @@ static void write_worker(struct buffer *buffer, const void *data) {
         add_cause(buffer, facts);
     if (facts->status)
         buffer_add_json_text(buffer, "status", facts->status);
+    if (facts->error != 0)
+        buffer_add_json_integer(buffer, "errno", facts->error);
     add_flag(buffer, "reloading", facts->reloading);
+    add_flag(buffer, "stopping", facts->stopping);
     if (facts->group[0] != '\0')
         buffer_add_json_text(buffer, "cgroup", facts->group);
     buffer_add_text(buffer, "}");

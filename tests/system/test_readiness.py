@@ -181,6 +181,22 @@ def test_status_text_with_control_characters(up_once):
     assert "\033" not in u.ctl("status", "web").out
 
 
+def test_error_that_it_tells_of(up_once):
+    """ERRNO= is shown for as long as no later process runs, after the end, too."""
+    u = up_once(notifying("web", "notify:ERRNO=2", "exit:1", Restart="no"))
+    u.wait_state("web", "failed")
+    assert u.worker("web")["errno"] == 2
+    assert "No such file or directory" in u.ctl("status", "web/0").out
+
+
+def test_stopping_is_shown(up_once, fifo):
+    hello = fifo("hello")
+    u = up_once(notifying("web", READY, "notify:STOPPING=1", "barrier", f"hello:{hello}", "pause"))
+    hello.hello()
+    assert u.worker("web")["stopping"]
+    assert "says it is stopping" in u.ctl("status", "web/0").out
+
+
 def test_reloading(up_once, fifo):
     hello, go = fifo("hello"), fifo("go")
     u = up_once(notifying("web", READY, "notify:RELOADING=1\nMONOTONIC_USEC=1", "barrier",
