@@ -21,6 +21,7 @@
 
 #include "base/macro.h"
 #include "run/engine.h"
+#include "run/listen.h"
 
 struct control;
 
@@ -69,6 +70,9 @@ struct control_callbacks {
      * errors told; -EBUSY: not now (a roll is under way); others: what has failed.
      */
     int (*reload_config)(void *data, struct control_changes *changes);
+    /* As engine_pool_scale(); where it fails, `reason` may say why (it is empty before). */
+    int (*scale)(
+        void *data, struct engine_pool *pool, uint32_t n_workers, char reason[LISTEN_TEXT_SIZE]);
     /* How often the configuration has been taken over. */
     uint64_t (*configuration)(void *data);
     /* Stop everything and end, as SIGTERM does. */

@@ -297,10 +297,12 @@ static void handle_scale(struct client *client, const struct request *request) {
             request->pool, engine_pool_workers(pool), count);
         return;
     }
-    int r = engine_pool_scale(pool, (uint32_t)count);
+    const struct control_options *options = &client->control->options;
+    char reason[LISTEN_TEXT_SIZE] = "";
+    int r = options->callbacks->scale(options->data, pool, (uint32_t)count, reason);
     if (r < 0) {
         refuse_format(client, r == -EBUSY ? BROOD_BUSY : BROOD_NOT_POSSIBLE,
-            "scale %s to %" PRId64 ": %s", request->pool, count, strerror(-r));
+            "scale %s to %" PRId64 ": %s", request->pool, count, *reason ? reason : strerror(-r));
         return;
     }
     choice.pools = &pool;

@@ -174,8 +174,16 @@ static void origin(void *data, const struct engine_pool *pool, struct control_or
         };
 }
 
+static int scale(
+    void *data, struct engine_pool *pool, uint32_t n_workers, char reason[LISTEN_TEXT_SIZE]) {
+    const struct up *up = data;
+
+    return service_scale(up->service, pool, n_workers, reason);
+}
+
 static const struct control_callbacks callbacks = {
     .reload_config = reload_for_client,
+    .scale = scale,
     .configuration = configuration,
     .shut_down = shut_down,
     .origin = origin,

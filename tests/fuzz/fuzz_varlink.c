@@ -36,13 +36,19 @@ static void origin(void *data, const struct engine_pool *pool, struct control_or
     *ret_origin = (struct control_origin){"\"\\\xfe", "a:b", 1};
 }
 
+static int scale(
+    void *data, struct engine_pool *pool, uint32_t n_workers, char reason[LISTEN_TEXT_SIZE]) {
+    (void)data, (void)reason;
+    return engine_pool_scale(pool, n_workers);
+}
+
 static struct engine *engine;
 static struct loop *loop;
 static struct control *control;
 
 static void begin(void) {
     static const struct control_callbacks callbacks = {
-        reload_config, configuration, shut_down, origin};
+        reload_config, scale, configuration, shut_down, origin};
     char path[] = "/tmp/brood-fuzz-XXXXXX/control.sock", *slash = strrchr(path, '/');
     pid_t pid;
 

@@ -264,6 +264,19 @@ def test_reuse_port(up):
     assert sum(f"0100007F:{port:04X} 00000000:0000 0A" in line for line in lines) == 3
 
 
+def test_reuse_port_of_a_scaled_pool(up_once):
+    """A worker more has a socket of its own; with the last of a place its socket goes."""
+    port = free_port()
+    u = up_once(serving(ListenStream=f"127.0.0.1:{port}", Workers=2, ReusePort=True))
+    for count in (4, 1, 0, 2):
+        u.ctl("scale", "web", str(count))
+        seen = set()
+        for _ in range(20 if count > 0 else 0):
+            seen.add(ask_local(port).worker)
+        procs.until(lambda: count == 0 or seen.add(ask_local(port).worker) or len(seen) == count,
+                    "an answer of each")
+
+
 def test_reuse_port_keeps_its_queue_over_a_restart(up_once):
     """The socket of a place outlives its worker: what waits there is served by the next one."""
     port = free_port()

@@ -33,8 +33,15 @@ static void origin(void *data, const struct engine_pool *pool, struct control_or
         *ret_origin = (struct control_origin){"serve \"it\"", "/etc/brood/a\"b.conf", 12};
 }
 
+static int scale(
+    void *data, struct engine_pool *pool, uint32_t n_workers, char reason[LISTEN_TEXT_SIZE]) {
+    (void)data, (void)reason;
+    return engine_pool_scale(pool, n_workers);
+}
+
 struct control_options world_options(struct world *world) {
     static const struct control_callbacks callbacks = {
+        .scale = scale,
         .reload_config = reload_config,
         .configuration = configuration,
         .shut_down = shut_down,
