@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/macro.h"
 #include "up/service_internal.h"
 
 bool demand_wanted(const struct service_pool *pool) {
@@ -16,10 +17,12 @@ bool demand_wanted(const struct service_pool *pool) {
 void demand_stop(struct service_pool *pool) {
     struct loop *loop = engine_loop(pool->service->engine);
 
-    for (size_t i = 0; pool->demand && i < pool->sockets.count; i++)
+    /* The sockets may be others by now. */
+    for (size_t i = 0; i < pool->n_demand; i++)
         loop_remove(loop, pool->demand[i]);
     free(pool->demand);
     pool->demand = NULL;
+    pool->n_demand = 0;
 }
 
 static void on_connection(void *data, uint64_t value, int fd, unsigned events) {
@@ -41,14 +44,21 @@ void demand_wait(struct service_pool *pool) {
 
     if (pool->demand)
         return;
-    pool->demand = calloc(pool->sockets.count, sizeof(*pool->demand));
-    for (size_t i = 0; pool->demand && i < pool->sockets.count; i++) {
-        watch.fd = listen_set_fd(&pool->sockets, i, 0);
+    size_t places = pool->conf->listens.reuse_port ? MAX(pool->sockets.n_places, 1U) : 1;
+    size_t count = pool->sockets.count * places;
+    pool->demand = calloc(count, sizeof(*pool->demand));
+    for (size_t i = 0; pool->demand && i < count; i++) {
+        watch.fd = listen_set_fd(&pool->sockets, i / places, (uint32_t)(i % places));
+        /* Also beside ReusePort= a path has one socket for all places. */
+        if (i % places > 0 && watch.fd == listen_set_fd(&pool->sockets, i / places, 0))
+            continue;
         /* Without memory to wait for the first one, it is served as if it had come. */
-        if (loop_add(engine_loop(pool->service->engine), &watch, &pool->demand[i]) < 0) {
+        if (loop_add(engine_loop(pool->service->engine), &watch, &pool->demand[pool->n_demand]) <
+            0) {
             on_connection(pool, 0, watch.fd, 0);
             return;
         }
+        pool->n_demand++;
     }
     if (!pool->demand)
         engine_pool_command(pool->pool, EVENT_START);

@@ -2,6 +2,7 @@
 #include "up/service.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,12 +107,20 @@ int service_pool_offer(struct service_pool *pool) {
 int service_scale(struct service *service, struct engine_pool *engine_pool, uint32_t n_workers,
     char reason[LISTEN_TEXT_SIZE]) {
     struct service_pool *pool = service_find(service, engine_pool_name(engine_pool));
-    int r = listen_set_scale(&pool->sockets, n_workers, reason);
+    bool waits = pool->demand != NULL;
 
+    if (!pool->conf) {
+        snprintf(reason, LISTEN_TEXT_SIZE, "the pool is being removed");
+        return -EBUSY;
+    }
+    demand_stop(pool);
+    int r = listen_set_scale(&pool->sockets, n_workers, reason);
     if (r == 0)
         r = service_pool_offer(pool);
     if (r == 0)
         r = engine_pool_scale(engine_pool, n_workers);
+    if (waits)
+        demand_wait(pool);
     return r;
 }
 

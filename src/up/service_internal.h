@@ -12,7 +12,8 @@ struct service_pool {
     struct engine_pool *pool;
     const struct conf_pool *conf; /* NULL: leaving */
     struct listen_set sockets;
-    loop_source_t *demand; /* one for each socket while a connection is waited for, else NULL */
+    loop_source_t *demand; /* one for each descriptor while a connection is waited for, else NULL */
+    size_t n_demand;
 };
 
 struct service {

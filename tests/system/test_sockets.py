@@ -293,6 +293,29 @@ def test_reuse_port_keeps_its_queue_over_a_restart(up_once):
 # --- on demand
 
 
+def test_on_demand_on_the_socket_of_each_worker(up_once):
+    """Whichever of them the kernel chooses, the pool starts; also after a change of their number."""
+    port = free_port()
+    u = up_once(serving(ListenStream=f"127.0.0.1:{port}", OnDemand=True, ReusePort=True, Workers=8),
+                wait=False)
+    u.wait_listening()
+    u.ctl("scale", "web", "16")
+    assert u.facts("web")["state"] == "stopped"
+    assert ask_local(port).text == "v1"
+
+
+def test_sockets_change_while_a_connection_is_waited_for(up_once):
+    ports = [free_port(), free_port()]
+    listens = [f"127.0.0.1:{port}" for port in ports]
+    u = up_once(serving(ListenStream=listens[0], OnDemand=True), wait=False)
+    u.wait_listening()
+    for count in (2, 1, 2):
+        u.configure(serving(ListenStream=listens[:count], OnDemand=True))
+        u.ctl("reload")
+    assert u.facts("web")["state"] == "stopped"
+    assert ask_local(ports[1]).text == "v1"
+
+
 def test_on_demand(up):
     port = free_port()
     u = up(serving(ListenStream=f"127.0.0.1:{port}", OnDemand=True))
