@@ -57,12 +57,14 @@ static bool is_trusted(struct load *load, int fd, const char *path) {
 
     if (geteuid() != 0 || load->sources->trust_any_owner)
         return true;
-    if (!copy || fstat(fd, &file) < 0)
+    if (!copy || fstat(fd, &file) < 0 || stat(dirname(copy), &directory) < 0) {
+        complain(load, path, "cannot be looked at: %s", strerror(copy ? errno : ENOMEM));
         return false;
+    }
     if (S_ISREG(file.st_mode) && (reason = unsafe(&file)))
         complain(
             load, path, "the file %s; as root, brood reads only what root alone can write", reason);
-    else if (stat(dirname(copy), &directory) == 0 && (reason = unsafe(&directory)))
+    else if ((reason = unsafe(&directory)))
         complain(load, path,
             "its directory %s; as root, brood reads only where root alone can write", reason);
     return !reason;
@@ -113,13 +115,18 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* Each file of a directory whose name ends so, in the order of the names, to `take`. */
+/*
+ * Each file of a directory whose name ends so, in the order of the names, to `take`. A directory
+ * that is there and cannot be read is no empty one: what is in it would seem to be wanted no more.
+ */
 static int each_file(struct load *load, const char *directory, const char *suffix,
     int (*take)(struct load *load, const char *path, const char *service), const char *service,
     unsigned *ret_count) {
     struct dirent **entries = NULL;
     int count = scandir(directory, &entries, NULL, by_name), r = 0;
 
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+        return complain(load, directory, "cannot be read: %s", strerror(errno));
     for (int i = 0; i < count; i++) {
         if (r == 0 && *entries[i]->d_name != '.' && ends_with(entries[i]->d_name, suffix)) {
             const char *path =
