@@ -32,12 +32,14 @@ static int make_parents(const char *path) {
 }
 
 /* No link is followed to what is given away. */
-static int make_one(const char *path, mode_t mode, const struct identity *owner) {
+static int make_one(const char *path, mode_t mode, const struct identity *owner, bool *ret_made) {
     int r = make_parents(path);
 
+    *ret_made = false;
     if (r < 0)
         return r;
-    if (mkdir(path, mode) < 0 && errno != EEXIST)
+    *ret_made = mkdir(path, mode) == 0;
+    if (!*ret_made && errno != EEXIST)
         return -errno;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
@@ -57,11 +59,15 @@ static int complain(const struct conf_pool *pool, struct conf_messages *messages
     return r < 0 ? r : -EBADMSG;
 }
 
-int directories_make(const struct conf_pool *pool, struct conf_messages *messages) {
+int directories_make(
+    const struct conf_pool *pool, struct conf_messages *messages, uint64_t *ret_made) {
     struct identity owner;
     const char *kind;
     char item[256], path[PATH_MAX];
+    bool made;
     int result = 0;
+
+    *ret_made = 0;
     int r = identity_resolve(pool->plan.user, pool->plan.group, NULL, &owner, item, &kind);
 
     if (r < 0)
@@ -69,12 +75,24 @@ int directories_make(const struct conf_pool *pool, struct conf_messages *message
     for (int i = 0; i < CONF_DIRECTORY_MAX && result == 0; i++)
         for (size_t n = 0; n < pool->directories[i].names.count && result == 0; n++) {
             path_of(&pool->directories[i], n, path);
-            r = make_one(path, pool->directories[i].mode, &owner);
+            r = make_one(path, pool->directories[i].mode, &owner, &made);
+            if (made && i == CONF_DIRECTORY_RUNTIME && n < 64)
+                *ret_made |= UINT64_C(1) << n;
             if (r < 0)
                 result = complain(pool, messages, "cannot make the directory", path, strerror(-r));
         }
     identity_finish(&owner);
     return result;
+}
+
+void directories_unmake(const struct conf_pool *pool, uint64_t made) {
+    char path[PATH_MAX];
+
+    for (size_t n = 0; made != 0; n++, made >>= 1)
+        if (made & 1) {
+            path_of(&pool->directories[CONF_DIRECTORY_RUNTIME], n, path);
+            rmdir(path);
+        }
 }
 
 static int remove_one(const char *path, const struct stat *facts, int kind, struct FTW *where) {

@@ -21,6 +21,7 @@ struct step {
     struct settings settings;
     struct listen_spec *specs;
     struct listen_set sockets; /* of a new pool */
+    uint64_t made;             /* runtime directories that were not there */
     bool has_opened;           /* the sockets are as the new configuration has them */
 };
 
@@ -71,7 +72,7 @@ static int prepare(struct reload *reload) {
         if (r == 0 && needs_settings(step))
             r = groups_check(reload->service, step->conf, reload->messages);
         if (r == 0 && needs_settings(step))
-            r = directories_make(step->conf, reload->messages);
+            r = directories_make(step->conf, reload->messages, &step->made);
         if (r < 0 && r != -EBADMSG)
             return r;
         result = result < 0 ? result : r;
@@ -122,8 +123,13 @@ static void close_again(struct step *step) {
 }
 
 static void undo(struct reload *reload) {
-    for (size_t i = 0; i < reload->count; i++)
-        close_again(&reload->steps[i]);
+    for (size_t i = 0; i < reload->count; i++) {
+        struct step *step = &reload->steps[i];
+
+        close_again(step);
+        listen_set_finish(&step->sockets); /* they may lie in the directories */
+        directories_unmake(step->conf, step->made);
+    }
 }
 
 static int add(struct reload *reload, struct step *step) {
