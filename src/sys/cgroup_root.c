@@ -261,6 +261,8 @@ static int make_instance(struct cgroup_root *root, const char *place, int attemp
     if (mkdir(root->path, 0755) < 0)
         return errno == EEXIST || errno == ENOENT ? -EAGAIN : -errno;
     root->fd = open_locked(root->path);
+    if (root->fd < 0)
+        rmdir(root->path);
     return MIN(root->fd, 0);
 }
 

@@ -126,8 +126,11 @@ static int bind_and_listen(struct control *control, pid_t *ret_pid) {
     int r = bind_path(control, control->fd, ret_pid);
     if (r < 0)
         return r;
-    if (stat(control->path, &status) < 0)
-        return -errno;
+    if (stat(control->path, &status) < 0) {
+        r = -errno;
+        unlink(control->path);
+        return r;
+    }
     control->device = status.st_dev;
     control->inode = status.st_ino;
     r = open_to_groups(control);
