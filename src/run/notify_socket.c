@@ -182,9 +182,11 @@ static bool handle_one(struct notify_socket *socket) {
 
     if (r == 0)
         return false;
-    if (!notify_policy_allows(&socket->policy, &packet.sender))
-        refuse(socket, &packet.sender, NOTIFY_REFUSED_SENDER);
-    else if (r < 0)
+    if (!notify_policy_allows(&socket->policy, &packet.sender)) {
+        /* systemd-notify speaks for its parent and asks for a barrier itself: nothing is lost. */
+        if (!packet.message.barrier)
+            refuse(socket, &packet.sender, NOTIFY_REFUSED_SENDER);
+    } else if (r < 0)
         refuse(socket, &packet.sender, NOTIFY_REFUSED_MESSAGE);
     else
         socket->on_message(socket->data, &packet);

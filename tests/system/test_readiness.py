@@ -2,6 +2,7 @@
 """When a worker counts as ready, and what else it may say about itself."""
 
 import os
+import shutil
 import stat
 
 import pytest
@@ -266,6 +267,18 @@ def test_more_time_is_not_for_ever(up_once):
     u = up_once(notifying("web", "notify:EXTEND_TIMEOUT_USEC=200000", "pause",
                           TimeoutStartSec="100ms", Restart="no"))
     assert 0.2 <= u.wait_event("exited", pool="web")["ran"] < 5
+
+
+@needs_root
+def test_systemd_notify_in_a_shell(up_once):
+    """As root it speaks in its parent's name; its barrier comes in its own, and is no offence."""
+    if not shutil.which("systemd-notify"):
+        pytest.skip("no systemd-notify here")
+    script = "systemd-notify --ready --status=up; exec sleep 1000"
+    u = up_once(pool("web", ["/bin/sh", "-c", script], Type="notify"))
+    u.ctl("wait", "web", "--for=ready")
+    assert u.worker("web")["status"] == "up"
+    assert not u.select_events("unheard")
 
 
 def test_barrier(up_once, fifo):
