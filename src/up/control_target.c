@@ -233,6 +233,8 @@ static const char *describe_success(
         return facts.state;
     if (ends_down(target))
         return "stopped";
+    if (target->kind == WAIT_FAILED)
+        return "failed";
     snprintf(line, 80, "%u of %u %s ready", summary.ready, summary.workers,
         summary.workers == 1 ? "worker" : "workers");
     return line;

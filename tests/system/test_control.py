@@ -311,7 +311,8 @@ def test_wait_for_failed(up_once, fifo):
     u = up_once(pool("job", play(f"await:{go}", "exit:1"), Restart="no"))
     waiting = u.start_ctl("wait", "job", "--for=failed")
     go.release()
-    assert waiting.finish().status == DONE
+    done = waiting.finish()
+    assert done.status == DONE and done.out == "job: failed\n"
 
 
 def test_wait_in_vain(web):
