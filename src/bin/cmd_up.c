@@ -100,8 +100,12 @@ static int run_up(struct up_command *command, struct up_options *options, struct
     char *notify_directory;
     struct up *up;
     int status = take_notify_directory(conf, &notify_directory);
-    int r = status == STATUS_OK ? up_new_take(options, conf, &up) : 0;
+    int r = 0;
 
+    if (status == STATUS_OK)
+        r = up_new_take(options, conf, &up);
+    else
+        conf_free(conf);
     if (r < 0)
         status = conf_fail("brood up", r);
     if (status == STATUS_OK) {
