@@ -77,7 +77,11 @@ static int put_in_place(int fd, const struct address *address) {
     r = socket_bind(fd, address);
     if (r < 0 || !path)
         return r;
-    return chmod(path, 0777) < 0 ? -errno : 0;
+    if (chmod(path, 0777) < 0) {
+        r = -errno;
+        unlink(path);
+    }
+    return r;
 }
 
 int notify_open(const char *path, char ret_address[NOTIFY_ADDRESS_SIZE]) {
