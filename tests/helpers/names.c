@@ -19,6 +19,8 @@
 #endif
 
 #define SYSCALLS(X)                                                                                \
+    X(accept4)                                                                                     \
+    X(bind)                                                                                        \
     X(brk)                                                                                         \
     X(capget)                                                                                      \
     X(capset)                                                                                      \
@@ -43,6 +45,7 @@
     X(faccessat2)                                                                                  \
     X(fchdir)                                                                                      \
     X(fchmod)                                                                                      \
+    X(fchown)                                                                                      \
     X(fcntl)                                                                                       \
     X(flock)                                                                                       \
     X(fstat)                                                                                       \
@@ -60,17 +63,23 @@
     X(getpriority)                                                                                 \
     X(getrandom)                                                                                   \
     X(getsid)                                                                                      \
+    X(getsockopt)                                                                                  \
     X(gettid)                                                                                      \
     X(getuid)                                                                                      \
+    X(inotify_add_watch)                                                                           \
+    X(inotify_init1)                                                                               \
+    X(inotify_rm_watch)                                                                            \
     X(io_uring_enter)                                                                              \
     X(io_uring_register)                                                                           \
     X(io_uring_setup)                                                                              \
     X(ioctl)                                                                                       \
     X(kill)                                                                                        \
     X(linkat)                                                                                      \
+    X(listen)                                                                                      \
     X(lseek)                                                                                       \
     X(madvise)                                                                                     \
     X(membarrier)                                                                                  \
+    X(mkdirat)                                                                                     \
     X(mlock)                                                                                       \
     X(mmap)                                                                                        \
     X(mprotect)                                                                                    \
@@ -90,6 +99,7 @@
     X(pwritev2)                                                                                    \
     X(read)                                                                                        \
     X(readlinkat)                                                                                  \
+    X(recvfrom)                                                                                    \
     X(recvmsg)                                                                                     \
     X(renameat2)                                                                                   \
     X(rseq)                                                                                        \
@@ -109,6 +119,7 @@
     X(setresgid)                                                                                   \
     X(setresuid)                                                                                   \
     X(setsid)                                                                                      \
+    X(setsockopt)                                                                                  \
     X(setuid)                                                                                      \
     X(sigaltstack)                                                                                 \
     X(signalfd4)                                                                                   \
@@ -130,17 +141,22 @@
 /* What only the older architectures have. */
 #ifdef SYS_fork
 #define SYSCALLS_OLD(X)                                                                            \
+    X(chmod)                                                                                       \
+    X(chown)                                                                                       \
     X(dup2)                                                                                        \
     X(epoll_wait)                                                                                  \
     X(fork)                                                                                        \
     X(getpgrp)                                                                                     \
     X(getrlimit)                                                                                   \
+    X(lchown)                                                                                      \
     X(link)                                                                                        \
     X(lstat)                                                                                       \
+    X(mkdir)                                                                                       \
     X(open)                                                                                        \
     X(poll)                                                                                        \
     X(readlink)                                                                                    \
     X(rename)                                                                                      \
+    X(rmdir)                                                                                       \
     X(setrlimit)                                                                                   \
     X(stat)                                                                                        \
     X(unlink)                                                                                      \
