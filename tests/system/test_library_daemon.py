@@ -48,8 +48,13 @@ def test_a_daemon_with_defaults(daemonize):
     assert (parent, session != os.getsid(0), session != pid) == (os.getpid(), True, True)
     assert os.readlink(f"/proc/{pid}/cwd") == "/"
     assert procs.status(pid, "Umask") == "0022"
-    assert {name: os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")} \
-        == {"0": "/dev/null", "1": "/dev/null", "2": "/dev/null"}
+
+    def descriptors():
+        return {name: os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
+
+    # Its starter may know that it is ready before the channel between them is closed.
+    procs.until(lambda: descriptors() == {"0": "/dev/null", "1": "/dev/null", "2": "/dev/null"},
+                "nothing but the standard streams")
 
 
 def test_no_options_at_all_are_the_defaults(program):
