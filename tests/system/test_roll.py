@@ -98,7 +98,7 @@ def test_new_version_that_does_not_come_up(up, fifo, failing):
     assert u.worker_pids("web") == first and u.facts("web")["ready"] == 3
     assert hello.hello().worker == 0 and hello.empty()
     u.check_count(1, "roll-failed", pool="web")
-    assert sorted(u.pids()) == sorted(first.values())
+    procs.until(lambda: sorted(u.pids()) == sorted(first.values()), "the replacement's end")
 
 
 def test_more_than_one_at_once_fail(up_once, fifo):
