@@ -85,6 +85,7 @@ struct plan_spec {
 #define CHILD_STEPS(X)                                                                             \
     X(CLONE, "clone")                                                                              \
     X(RENDER, "expand placeholders")                                                               \
+    X(VOICE, "listen for notifications")                                                           \
     X(FILES, "close descriptors")                                                                  \
     X(CONTROL_GROUP, "enter control group")                                                        \
     X(PASS, "pass descriptor")                                                                     \

@@ -76,7 +76,7 @@ static struct incarnation incarnation_of(const struct task *task) {
     };
 }
 
-static int spawn_task(struct task *task, struct spawned *ret_spawned) {
+static int spawn_task(struct task *task, struct spawned *ret_spawned, enum child_step *ret_failed) {
     struct engine_seat *seat = task->seat;
     struct spawn_request request = {
         .plan = plan_of(task),
@@ -87,9 +87,9 @@ static int spawn_task(struct task *task, struct spawned *ret_spawned) {
     struct extras *extras;
     int r = voice_open(task);
 
+    *ret_failed = r < 0 ? CHILD_VOICE : CHILD_CLONE;
     if (r == 0)
         r = extras_new(task, &extras);
-
     if (r < 0)
         return r;
     request.incarnation.extras = extras_plan(extras);
@@ -103,11 +103,12 @@ int task_start(struct task *task, struct child_fault *ret_fault) {
 
     take_version(task);
     group_open(task->seat);
-    int r = spawn_task(task, &spawned);
+    enum child_step failed;
+    int r = spawn_task(task, &spawned, &failed);
 
     if (r < 0) {
         group_doubt(task->seat, r);
-        *ret_fault = (struct child_fault){.step = CHILD_CLONE, .error = -r};
+        *ret_fault = (struct child_fault){.step = failed, .error = -r};
         return r;
     }
     task->pidfd = spawned.pidfd;
