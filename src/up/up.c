@@ -2,6 +2,7 @@
 #include "up/up.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,9 +192,13 @@ static const struct control_callbacks callbacks = {
 
 static int open_control(struct up *up) {
     struct control_groups groups;
-    if (find_groups(up, &groups) < 0)
+    int r = find_groups(up, &groups);
+    if (r == -ENOENT)
         return supervisor_fail(
             up->supervisor, USAGE, "ReadGroup= or ChangeGroup= names a group that does not exist");
+    if (r < 0)
+        return supervisor_fail(
+            up->supervisor, FAILED, "ReadGroup=, ChangeGroup=: %s", strerror(-r));
     struct control_options options = {
         .engine = supervisor_engine(up->supervisor),
         .path = up->options.socket,
@@ -204,13 +209,16 @@ static int open_control(struct up *up) {
         .data = up,
     };
     pid_t pid = 0;
-    int r = control_new(&options, &up->control, &pid);
+    r = control_new(&options, &up->control, &pid);
+    if (r == -EADDRINUSE) {
+        char who[32] = ""; /* nobody knows while its queue is full */
 
-    if (r == -EADDRINUSE)
+        if (pid > 0)
+            snprintf(who, sizeof(who), " (process %d)", (int)pid);
         return supervisor_fail(up->supervisor, USAGE,
-            "another brood (process %d) listens on %s; see 'brood status', or choose another "
-            "--socket",
-            (int)pid, up->options.socket);
+            "another brood%s listens on %s; see 'brood status', or choose another --socket", who,
+            up->options.socket);
+    }
     if (r < 0)
         return supervisor_fail(
             up->supervisor, FAILED, "control socket %s: %s", up->options.socket, strerror(-r));
