@@ -54,25 +54,52 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...) {
     buffer->length += (size_t)n;
 }
 
-void buffer_add_json_string(struct buffer *buffer, const char *text) {
-    const char *s = text;
+/* The sequence at `text`, of which `left` bytes may be read; 0 where there is none. */
+static size_t sequence_length(const char *text, size_t left) {
+    char padded[5] = "";
 
+    if (left >= 4)
+        return utf8_length(text);
+    memcpy(padded, text, left);
+    return utf8_length(padded);
+}
+
+static bool is_plain(unsigned char c) {
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+static size_t add_json_character(struct buffer *buffer, const char *text, size_t left) {
+    unsigned char c = (unsigned char)*text;
+    size_t length = sequence_length(text, left);
+
+    if (length == 0)
+        buffer_add_text(buffer, "\\ufffd");
+    else if (c == '"' || c == '\\')
+        buffer_add_format(buffer, "\\%c", c);
+    else if (c < 0x20 || c == 0x7f)
+        buffer_add_format(buffer, "\\u%04x", c);
+    else
+        buffer_add(buffer, text, length);
+    return MAX(length, (size_t)1);
+}
+
+static void add_json_string(struct buffer *buffer, const char *text, size_t length) {
     buffer_add(buffer, "\"", 1);
-    while (*s != '\0') {
-        unsigned char c = (unsigned char)*s;
-        size_t length = utf8_length(s);
+    for (size_t i = 0; i < length;) {
+        size_t plain = 0;
 
-        if (length == 0)
-            buffer_add_text(buffer, "\\ufffd");
-        else if (*s == '"' || *s == '\\')
-            buffer_add_format(buffer, "\\%c", *s);
-        else if (c < 0x20 || c == 0x7f)
-            buffer_add_format(buffer, "\\u%04x", c);
-        else
-            buffer_add(buffer, s, length);
-        s += MAX(length, (size_t)1);
+        while (i + plain < length && is_plain((unsigned char)text[i + plain]))
+            plain++;
+        buffer_add(buffer, text + i, plain);
+        i += plain;
+        if (i < length)
+            i += add_json_character(buffer, text + i, length - i);
     }
     buffer_add(buffer, "\"", 1);
+}
+
+void buffer_add_json_string(struct buffer *buffer, const char *text) {
+    add_json_string(buffer, text, strlen(text));
 }
 
 void buffer_add_json_key(struct buffer *buffer, const char *key) {
@@ -83,8 +110,13 @@ void buffer_add_json_key(struct buffer *buffer, const char *key) {
 }
 
 void buffer_add_json_text(struct buffer *buffer, const char *key, const char *value) {
+    buffer_add_json_bytes(buffer, key, value, strlen(value));
+}
+
+void buffer_add_json_bytes(
+    struct buffer *buffer, const char *key, const char *bytes, size_t length) {
     buffer_add_json_key(buffer, key);
-    buffer_add_json_string(buffer, value);
+    add_json_string(buffer, bytes, length);
 }
 
 void buffer_add_json_integer(struct buffer *buffer, const char *key, int64_t value) {

@@ -37,5 +37,7 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...) printf_li
 void buffer_add_json_string(struct buffer *buffer, const char *text);
 void buffer_add_json_key(struct buffer *buffer, const char *key);
 void buffer_add_json_text(struct buffer *buffer, const char *key, const char *value);
+void buffer_add_json_bytes(
+    struct buffer *buffer, const char *key, const char *bytes, size_t length);
 void buffer_add_json_integer(struct buffer *buffer, const char *key, int64_t value);
 void buffer_add_json_seconds(struct buffer *buffer, const char *key, uint64_t nanoseconds);

@@ -109,6 +109,21 @@ Test(buffer, keeps_utf8_and_replaces_the_rest)
     cr_assert_str_eq(json("a\x80z\xffz"), "\"a\\ufffdz\\ufffdz\"");
 }
 
+/* Bytes have no end of their own: nothing behind them is read, a NUL is one of them. */
+Test(buffer, writes_bytes_of_a_known_length_as_json)
+{
+    char array[64], *bytes = malloc(5);
+    struct buffer buffer = BUFFER(array);
+
+    memcpy(bytes, "a\0\xe2\x82\xac", 5);
+    buffer_add_json_bytes(&buffer, "k", bytes, 5);
+    cr_assert_str_eq(array, "\"k\":\"a\\u0000\xe2\x82\xac\"");
+    buffer = BUFFER(array);
+    buffer_add_json_bytes(&buffer, "k", bytes, 4);
+    cr_assert_str_eq(array, "\"k\":\"a\\u0000\\ufffd\\ufffd\"");
+    free(bytes);
+}
+
 /* Whatever goes in: terminated, within bounds, and no byte that ends the string or the line. */
 Test(buffer, takes_any_bytes)
 {
