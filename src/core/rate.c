@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/rate.h"
+
+#include "base/macro.h"
+
+/*
+ * One number says it all: `full_at` moves on by the time that a token takes to come back, and may
+ * not be further ahead than a whole bucket takes.
+ */
+bool rate_take(struct rate *rate, nsec_t now) {
+    if (rate->burst == 0)
+        return true;
+
+    nsec_t full_at = MAX(rate->full_at, now);
+    nsec_t after = nsec_add(full_at, rate->interval / rate->burst);
+    if (nsec_sub(after, now) > rate->interval) {
+        rate->suppressed++;
+        return false;
+    }
+    rate->full_at = after;
+    return true;
+}
+
+uint64_t rate_tell(struct rate *rate) {
+    uint64_t suppressed = rate->suppressed;
+
+    rate->suppressed = 0;
+    return suppressed;
+}
