@@ -125,3 +125,9 @@ size_t frame_piece_room(enum frame_format format, size_t prefix, const struct fr
 
 void frame_add_piece(struct buffer *out, enum frame_format format, const struct buffer *prefix,
     const struct frame_piece *piece);
+
+/* Text for a terminal: control characters other than a tab become \x1b and the like. */
+void frame_add_visible(struct buffer *out, const char *text, size_t length);
+
+/* The most that frame_add_visible() adds for each byte. */
+#define FRAME_WIDEST_VISIBLE 4

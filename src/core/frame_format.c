@@ -139,3 +139,20 @@ void frame_add_piece(struct buffer *out, enum frame_format format, const struct 
     else
         add_raw(out, piece);
 }
+
+static bool is_visible(unsigned char c) {
+    return c == '\t' || (c >= 0x20 && c != 0x7f);
+}
+
+void frame_add_visible(struct buffer *out, const char *text, size_t length) {
+    for (size_t i = 0; i < length;) {
+        size_t n = 0;
+
+        while (i + n < length && is_visible((unsigned char)text[i + n]))
+            n++;
+        buffer_add(out, text + i, n);
+        i += n;
+        if (i < length)
+            buffer_add_format(out, "\\x%02x", (unsigned char)text[i++]);
+    }
+}

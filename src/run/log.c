@@ -2,35 +2,20 @@
 #include "run/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <linux/limits.h>
-#include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/macro.h"
+#include "run/outlet.h"
 
 #define LOG_ROOM (1 << 20)
 
 /* A buffer that grew past this is given back once it is empty. */
 #define LOG_KEEP 4096
 
-enum log_sink {
-    SINK_PLAIN,  /* a regular file or a description of our own that does not block */
-    SINK_SOCKET, /* MSG_DONTWAIT */
-    SINK_POLLED, /* a pipe or terminal that blocks: ask first, write little */
-};
-
 struct log {
     struct loop *loop;
-    int fd;
-    int own_fd; /* opened anew; -1 */
-    enum log_sink sink;
+    struct outlet outlet;
     loop_source_t source; /* waits for room; 0 when it need not */
     uint64_t dropped;
     bool mid_line; /* the last byte written did not end a line */
@@ -40,31 +25,13 @@ struct log {
     char *waiting;
 };
 
-static void open_sink(struct log *log) {
-    struct stat status;
-    char path[32];
-
-    if (fstat(log->fd, &status) < 0 || S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))
-        return;
-    if (S_ISSOCK(status.st_mode)) {
-        log->sink = SINK_SOCKET;
-        return;
-    }
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", log->fd);
-    log->own_fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-    if (log->own_fd >= 0)
-        log->fd = log->own_fd;
-    else
-        log->sink = SINK_POLLED;
-}
-
 int log_new(struct loop *loop, int fd, log_lost_fn lost, void *data, struct log **ret_log) {
     struct log *log = calloc(1, sizeof(*log));
 
     if (!log)
         return -ENOMEM;
-    *log = (struct log){.loop = loop, .fd = fd, .own_fd = -1, .lost = lost, .lost_data = data};
-    open_sink(log);
+    *log = (struct log){.loop = loop, .lost = lost, .lost_data = data};
+    outlet_init(&log->outlet, fd);
     *ret_log = log;
     return 0;
 }
@@ -74,29 +41,10 @@ struct log *log_free(struct log *log) {
         return NULL;
     log_flush(log);
     loop_remove(log->loop, log->source);
-    if (log->own_fd >= 0)
-        close(log->own_fd);
+    outlet_finish(&log->outlet);
     free(log->waiting);
     free(log);
     return NULL;
-}
-
-static ssize_t write_some(const struct log *log) {
-    struct pollfd room = {.fd = log->fd, .events = POLLOUT};
-
-    switch (log->sink) {
-    case SINK_SOCKET:
-        return send(log->fd, log->waiting, log->length, MSG_DONTWAIT | MSG_NOSIGNAL);
-    case SINK_POLLED:
-        if (poll(&room, 1, 0) <= 0) {
-            errno = EAGAIN;
-            return -1;
-        }
-        return write(log->fd, log->waiting, MIN(log->length, (size_t)PIPE_BUF));
-    case SINK_PLAIN:
-        break;
-    }
-    return write(log->fd, log->waiting, log->length);
 }
 
 static void on_room(void *data, uint64_t value, int fd, unsigned events) {
@@ -116,7 +64,7 @@ static void give_up(struct log *log) {
 
 static void wait_for_room(struct log *log) {
     struct loop_watch watch = {
-        .fd = log->fd,
+        .fd = log->outlet.fd,
         .events = LOOP_OUT,
         .priority = LOOP_PRIORITY_LOG,
         .once = true,
@@ -140,11 +88,9 @@ static void confess(struct log *log) {
 
 static idle_path void write_waiting(struct log *log) {
     while (log->length > 0) {
-        ssize_t n = write_some(log);
+        ssize_t n = outlet_write(&log->outlet, log->waiting, log->length);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN) {
+        if (n == -EAGAIN) {
             wait_for_room(log);
             return;
         }

@@ -5,11 +5,6 @@
  * A line writer that never blocks: what the reader does not take at once waits in a bounded buffer
  * until the loop says that there is room; what does not fit in the buffer is dropped whole lines at
  * a time, and counted, and said when there is room again.
- *
- * The descriptor is somebody else's (standard error, shared with every worker), so its O_NONBLOCK
- * flag is not ours to set: pipes and terminals are opened anew through /proc/self/fd, sockets are
- * written with MSG_DONTWAIT, and regular files as they are. Where a pipe cannot be opened anew,
- * only as much is written as poll(2) says will not block.
  */
 
 #include <stddef.h>

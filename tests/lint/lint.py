@@ -30,12 +30,13 @@ FLOORS = {
     'sys': {'base'},
     'wire': {'base'},
     'loop': {'sys', 'base'},
-    'run': {'core', 'loop', 'sys', 'base'},
+    'logs': {'core', 'sys', 'base'},
+    'run': {'core', 'logs', 'loop', 'sys', 'base'},
     'ctl': {'wire', 'core', 'sys', 'base'},
     'conf': {'run', 'core', 'sys', 'base'},
     'up': {'conf', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
     'api': {'run', 'core', 'loop', 'sys', 'base'},
-    'bin': {'api', 'up', 'ctl', 'conf', 'wire', 'run', 'core', 'loop', 'sys', 'base'},
+    'bin': {'api', 'up', 'ctl', 'conf', 'wire', 'run', 'core', 'logs', 'loop', 'sys', 'base'},
 }
 
 # A header that is private to its folder.

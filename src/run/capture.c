@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "run/capture_internal.h"
+#include "run/sink_journal.h"
+#include "run/sink_syslog.h"
+
+#define SCRATCH_SIZE 65536
+
+/* Of one worker, open at once: those of a process, of its replacement, of orphans, of the dead. */
+#define STREAMS_MAX 32
+
+int capture_new(
+    struct loop *loop, const struct capture_options *options, struct capture **ret_capture) {
+    struct capture *capture = calloc(1, sizeof(*capture));
+
+    if (!capture)
+        return -ENOMEM;
+    capture->loop = loop;
+    capture->options = *options;
+    if (!options->syslog_path)
+        capture->options.syslog_path = SINK_SYSLOG_PATH;
+    if (!options->journal_path)
+        capture->options.journal_path = SINK_JOURNAL_PATH;
+    capture->null_fd = -1;
+    capture->scratch = malloc(SCRATCH_SIZE);
+    if (!capture->scratch || packer_new(&capture->packer) < 0) {
+        free(capture->scratch);
+        free(capture);
+        return -ENOMEM;
+    }
+    *ret_capture = capture;
+    return 0;
+}
+
+int capture_free(struct capture *capture, nsec_t patience) {
+    if (!capture)
+        return 0;
+
+    for (struct stream *stream = capture->streams; stream; stream = stream->next) {
+        stream_drain(stream);
+        stream_end(stream);
+    }
+    int r = capture_writers_free(capture, patience);
+    if (r < 0)
+        return r;
+    while (capture->streams)
+        stream_free(capture->streams);
+    packer_free(capture->packer);
+    if (capture->null_fd >= 0)
+        close(capture->null_fd);
+    free(capture->scratch);
+    free(capture);
+    return 0;
+}
+
+void capture_reopen(struct capture *capture) {
+    for (struct capture_writer *w = capture->writers; w; w = w->next)
+        writer_reopen(w->writer);
+}
+
+/* Pools */
+
+struct capture_pool *capture_pool_ref(struct capture_pool *pool) {
+    pool->references++;
+    return pool;
+}
+
+struct capture_pool *capture_pool_unref(struct capture_pool *pool) {
+    if (--pool->references > 0)
+        return NULL;
+    for (size_t i = 0; i < FRAME_STREAM_MAX; i++)
+        capture_sink_unref(pool->sinks[i]);
+    for (size_t i = 0; i < pool->n_workers; i++)
+        free(pool->workers[i]);
+    free(pool->workers);
+    free((char *)pool->settings.file.directory);
+    free(pool);
+    return NULL;
+}
+
+static void fill_in_defaults(struct capture_settings *settings) {
+    if (settings->buffer == 0)
+        settings->buffer = CAPTURE_BUFFER;
+    settings->buffer = MAX(settings->buffer, (uint32_t)CAPTURE_BUFFER_MIN);
+    if (settings->line_max == 0)
+        settings->line_max = FRAME_LIMIT;
+    settings->line_max = MAX(settings->line_max, (uint32_t)FRAME_LIMIT_MIN);
+    settings->line_max = MIN(settings->line_max, (uint32_t)FRAME_LIMIT_MAX);
+}
+
+/* In raw, each worker and stream has a file of its own, opened when it starts. */
+static bool has_one_sink(const struct capture_settings *settings, enum frame_stream stream) {
+    enum capture_target target = settings->targets[stream];
+
+    return target != CAPTURE_NONE && (target != CAPTURE_FILE || settings->file.format != FRAME_RAW);
+}
+
+static int open_sinks(struct capture_pool *pool) {
+    for (int i = 0; i < FRAME_STREAM_MAX; i++) {
+        if (!has_one_sink(&pool->settings, (enum frame_stream)i))
+            continue;
+        int r = capture_sink_get(pool, 0, (enum frame_stream)i, &pool->sinks[i]);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int capture_pool_new(struct capture *capture, const struct capture_settings *settings,
+    struct capture_pool **ret_pool) {
+    struct capture_pool *pool = calloc(1, sizeof(*pool) + strlen(settings->pool) + 1);
+    int r = 0;
+
+    if (!pool)
+        return -ENOMEM;
+    strcpy(pool->name, settings->pool);
+    pool->capture = capture;
+    pool->settings = *settings;
+    pool->references = 1;
+    fill_in_defaults(&pool->settings);
+    if (settings->file.directory) {
+        pool->settings.file.directory = strdup(settings->file.directory);
+        r = pool->settings.file.directory ? 0 : -ENOMEM;
+    }
+    if (r >= 0)
+        r = open_sinks(pool);
+    if (r < 0) {
+        capture_pool_unref(pool);
+        return r;
+    }
+    *ret_pool = pool;
+    return 0;
+}
+
+struct capture_pool *capture_pool_free(struct capture_pool *pool) {
+    return pool ? capture_pool_unref(pool) : NULL;
+}
+
+struct capture_facts capture_pool_facts(const struct capture_pool *pool) {
+    return pool->facts;
+}
+
+/* Processes */
+
+static void process_free(struct capture_process *process) {
+    for (int i = 0; i < FRAME_STREAM_MAX; i++)
+        if (process->streams[i])
+            stream_detach(process->streams[i]);
+    capture_pool_unref(process->pool);
+    free(process->words.data);
+    free(process);
+}
+
+static void abandon(struct capture_process *process) {
+    for (int i = 0; i < FRAME_STREAM_MAX; i++)
+        if (process->streams[i])
+            stream_free(process->streams[i]);
+    process_free(process);
+}
+
+static int worker_reserve(struct capture_pool *pool, uint32_t worker) {
+    if (worker >= pool->n_workers) {
+        size_t n = (size_t)worker + 1;
+        struct capture_worker **grown = reallocarray(pool->workers, n, sizeof(*grown));
+
+        if (!grown)
+            return -ENOMEM;
+        memset(grown + pool->n_workers, 0, (n - pool->n_workers) * sizeof(*grown));
+        pool->workers = grown;
+        pool->n_workers = n;
+    }
+    if (!pool->workers[worker])
+        pool->workers[worker] = calloc(1, sizeof(struct capture_worker));
+    return pool->workers[worker] ? 0 : -ENOMEM;
+}
+
+/*
+ * What a dead process has left in its pipe waits for room like any other; but where processes die
+ * one after another while nothing can be written, there has to be an end to that.
+ */
+static int miss(struct capture_process *process) {
+    struct capture *capture = process->pool->capture;
+
+    if (capture->null_fd < 0)
+        capture->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (capture->null_fd < 0)
+        return -errno;
+    process->missed = true;
+    process->pool->workers[process->worker]->missed++;
+    return 0;
+}
+
+static int open_streams(struct capture_process *process) {
+    const struct capture_pool *pool = process->pool;
+    int r = 0;
+
+    if (pool->workers[process->worker]->streams >= STREAMS_MAX)
+        return miss(process);
+    for (int i = 0; i < FRAME_STREAM_MAX && r >= 0; i++)
+        if (pool->settings.targets[i] != CAPTURE_NONE)
+            r = stream_new(process, (enum frame_stream)i, &process->streams[i]);
+    return r;
+}
+
+int capture_process_prepare(struct capture_pool *pool, uint32_t worker, uint32_t generation,
+    struct capture_process **ret_process) {
+    struct capture_process *process = calloc(1, sizeof(*process));
+    int r;
+
+    if (!process)
+        return -ENOMEM;
+    process->pool = capture_pool_ref(pool);
+    process->worker = worker;
+    process->generation = generation;
+    process->words.size = pool->settings.last_words;
+    r = worker_reserve(pool, worker);
+    if (r >= 0)
+        r = open_streams(process);
+    if (r < 0) {
+        abandon(process);
+        return r;
+    }
+    *ret_process = process;
+    return 0;
+}
+
+int capture_process_fd(const struct capture_process *process, enum frame_stream stream) {
+    if (process->missed && process->pool->settings.targets[stream] != CAPTURE_NONE)
+        return process->pool->capture->null_fd;
+    return process->streams[stream] ? process->streams[stream]->write_fd : -1;
+}
+
+/* Notes stand in the stream that is more about the process than about its work. */
+static void note(struct capture_process *process, const char *text) {
+    struct stream *stream =
+        process->streams[FRAME_ERR] ? process->streams[FRAME_ERR] : process->streams[FRAME_OUT];
+
+    if (stream)
+        stream_note(stream, text);
+}
+
+static void note_missed(struct capture_process *process) {
+    struct capture_worker *worker = process->pool->workers[process->worker];
+    char text[96];
+
+    if (worker->missed == 0 || process->missed)
+        return;
+    snprintf(text, sizeof(text), "the output of %u processes before this one is missing",
+        worker->missed);
+    worker->missed = 0;
+    note(process, text);
+}
+
+void capture_process_started(struct capture_process *process, pid_t pid) {
+    char text[64];
+
+    process->pid = pid;
+    for (int i = 0; i < FRAME_STREAM_MAX; i++)
+        if (process->streams[i])
+            process->streams[i]->tap.tag.pid = pid;
+    note_missed(process);
+    snprintf(text, sizeof(text), "started (generation %u)", process->generation);
+    if (process->pool->settings.notes)
+        note(process, text);
+}
+
+void capture_process_settled(struct capture_process *process) {
+    for (int i = 0; i < FRAME_STREAM_MAX; i++)
+        if (process->streams[i])
+            stream_close_child_end(process->streams[i]);
+}
+
+/* Whole lines, where there is more than one. */
+static void add_words(struct buffer *buffer, const struct words *words) {
+    const char *begin = words->data;
+    size_t length = words->length;
+
+    if (length == words->size && length > 0) {
+        const char *newline = memchr(begin, '\n', length - 1);
+
+        if (newline) {
+            length -= (size_t)(newline + 1 - begin);
+            begin = newline + 1;
+        }
+    }
+    while (length > 0 && begin[length - 1] == '\n')
+        length--;
+    buffer_add(buffer, begin, length);
+}
+
+/* A note stands between what the process wrote and what an orphan writes. */
+static void end_stream(struct stream *stream) {
+    stream_disown(stream);
+    stream_drain(stream);
+}
+
+struct capture_process *capture_process_ended(
+    struct capture_process *process, const char *how, struct buffer *ret_words) {
+    if (!process)
+        return NULL;
+    if (process->pid == 0) {
+        abandon(process);
+        return NULL;
+    }
+    for (int i = 0; i < FRAME_STREAM_MAX; i++)
+        if (process->streams[i])
+            end_stream(process->streams[i]);
+    if (how && process->pool->settings.notes)
+        note(process, how);
+    if (ret_words)
+        add_words(ret_words, &process->words);
+    process_free(process);
+    return NULL;
+}
+
+const char *capture_explain(const char *sink, int error, char *buffer, size_t size) {
+    const char *what = error == EBUSY ? "another process writes to it" : strerrordesc_np(error);
+
+    if (error == 0)
+        snprintf(buffer, size, "%s: can be written again", sink);
+    else
+        snprintf(buffer, size, "%s: %s; output waits or is dropped, trying again", sink,
+            what ? what : "unknown error");
+    return buffer;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The output of workers, on its way to where it is kept. Each process has a pipe of its own for
+ * each stream, so that what an orphan still writes is known for what it is: the process has ended,
+ * its replacement writes to another pipe, and the old one goes on being read until nobody holds it
+ * any more.
+ *
+ * The loop only reads, in batches, with the priority of logs and a budget a turn; a writer's thread
+ * does the rest. A stream has at most `buffer` bytes on their way. When they are used up, it is
+ * either not read any more (block: this worker alone waits, in its own write), or read and dropped
+ * (drop: what is missing is counted, and said where it is missing).
+ *
+ *     capture_process_prepare()    before the spawn: pipes
+ *     capture_process_started()    the pid
+ *     capture_process_settled()    the child has its own descriptors: ours of its ends are closed
+ *     capture_process_ended()      its exit has been taken, its replacement been started
+ */
+
+#include "loop/loop.h"
+#include "run/logfile.h"
+
+struct capture;
+struct capture_pool;
+struct capture_process;
+
+enum capture_target {
+    CAPTURE_NONE,    /* not captured */
+    CAPTURE_FILE,    /* POOL.log; in raw, one for each worker and stream: POOL@WORKER.STREAM.log */
+    CAPTURE_OUTPUT,  /* brood's own standard output, coloured by worker on a terminal */
+    CAPTURE_SYSLOG,  /* RFC 5424 */
+    CAPTURE_JOURNAL, /* the journal's own protocol */
+};
+
+enum capture_overflow {
+    CAPTURE_BLOCK,
+    CAPTURE_DROP,
+};
+
+#define CAPTURE_BUFFER     65536
+#define CAPTURE_BUFFER_MIN 4096
+
+struct capture_settings {
+    const char *pool;
+    enum capture_target targets[FRAME_STREAM_MAX];
+    struct logfile_settings file; /* `name` and `packer` are filled in */
+    bool compress;
+    enum capture_overflow overflow;
+    uint32_t buffer;     /* bytes a stream; 0: CAPTURE_BUFFER */
+    uint32_t line_max;   /* 0: FRAME_LIMIT */
+    uint32_t rate_burst; /* lines of a worker within rate_interval; 0: no limit */
+    nsec_t rate_interval;
+    uint32_t last_words; /* bytes of standard error that are kept for the exit */
+    bool notes;          /* write down where a process starts and how it ends */
+};
+
+struct capture_options {
+    /* Something cannot be written (errno), or can again (0). May be NULL. */
+    void (*trouble)(void *data, const char *sink, int error);
+    void *data;
+
+    const char *syslog_path; /* NULL: where they are; not copied */
+    const char *journal_path;
+};
+
+/* -ENOMEM. */
+int capture_new(
+    struct loop *loop, const struct capture_options *options, struct capture **ret_capture);
+
+/*
+ * Reads what is in the pipes, writes what is waiting as long as `patience` lasts, and ends.
+ * -ETIMEDOUT: not all of it could be written, and some memory is left behind. Pools and processes
+ * must have been freed before. Accepts NULL.
+ */
+int capture_free(struct capture *capture, nsec_t patience);
+
+/* Opens files anew (SIGUSR1, as logrotate wants it). */
+void capture_reopen(struct capture *capture);
+
+/*
+ * How to capture a pool. After a reload, a pool of the same name with other settings is a new one;
+ * processes go on with the settings that they were started with. -ENOMEM, -EAGAIN (no thread),
+ * -EMFILE, -ENFILE.
+ */
+int capture_pool_new(struct capture *capture, const struct capture_settings *settings,
+    struct capture_pool **ret_pool);
+
+/* Accepts NULL; returns NULL. Its processes' streams go on until they end. */
+struct capture_pool *capture_pool_free(struct capture_pool *pool);
+
+/* Makes the pipes. -EMFILE, -ENFILE, -ENOMEM, -EAGAIN. */
+int capture_process_prepare(struct capture_pool *pool, uint32_t worker, uint32_t generation,
+    struct capture_process **ret_process);
+
+/* What the child's descriptor 1 or 2 is to be; -1: that is not captured. Stays ours. */
+int capture_process_fd(const struct capture_process *process, enum frame_stream stream);
+
+void capture_process_started(struct capture_process *process, pid_t pid);
+void capture_process_settled(struct capture_process *process);
+
+/*
+ * It has ended, or has never begun. What it has written is read, as far as there is room for it;
+ * `how` ("killed by SIGSEGV, after 1.0s") becomes a note; `ret_words`, unless NULL, gets the last
+ * lines that it wrote to standard error. What still comes through its pipes is an orphan's. Accepts
+ * NULL; returns NULL.
+ */
+struct capture_process *capture_process_ended(
+    struct capture_process *process, const char *how, struct buffer *ret_words);
+
+struct capture_facts {
+    uint64_t bytes, dropped_bytes, dropped_lines; /* since the pool was made */
+    uint32_t streams, blocked;                    /* now: open, and waiting for room */
+};
+
+struct capture_facts capture_pool_facts(const struct capture_pool *pool);
+
+/* "web.log: No space left on device; …": what the trouble is, in words. Returns `buffer`. */
+const char *capture_explain(const char *sink, int error, char *buffer, size_t size);

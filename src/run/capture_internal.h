@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What the parts of capturing share: streams, and who shares a sink. Private to this folder. */
+
+#include "run/capture.h"
+#include "run/tap.h"
+#include "run/writer.h"
+
+/* A writer, and what those have in common that share it: a directory, or a kind of target. */
+struct capture_writer {
+    struct capture_writer *next;
+    struct writer *writer;
+    char *key;
+};
+
+/* A sink and how many streams and pools use it. Each file has one sink only. */
+struct capture_sink {
+    struct capture_sink *next;
+    struct capture *capture;
+    struct writer *writer;
+    struct sink *sink;
+    unsigned references;
+    char *key;
+};
+
+struct capture {
+    struct loop *loop;
+    struct capture_options options;
+    struct capture_writer *writers;
+    struct capture_sink *sinks;
+    struct stream *streams;
+    struct packer *packer;
+    int null_fd; /* for those that are not captured; -1: not needed yet */
+
+    char *scratch;  /* what is read arrives here */
+    uint64_t turn;  /* the budget is of this turn of the loop */
+    unsigned reads; /* in this turn */
+    size_t share;   /* of each stream that is ready in it */
+};
+
+/* What outlives a worker's processes. */
+struct capture_worker {
+    struct rate rates[FRAME_STREAM_MAX]; /* streams that share a sink share the first */
+    unsigned streams;                    /* open, of whichever generation */
+    unsigned missed;                     /* processes that were not captured */
+};
+
+struct capture_pool {
+    struct capture *capture;
+    struct capture_settings settings;
+    unsigned references;
+    bool closed;
+    struct capture_sink *sinks[FRAME_STREAM_MAX]; /* NULL: opened for each stream */
+    struct capture_worker **workers;
+    size_t n_workers; /* entries in there */
+    struct capture_facts facts;
+    char name[];
+};
+
+struct words {
+    char *data;
+    size_t size, length;
+};
+
+struct stream {
+    struct tap tap;
+    struct stream *next, **link; /* of all */
+    struct capture_pool *pool;
+    struct capture_sink *sink;
+    struct capture_process *process; /* NULL once it has ended */
+    struct capture_worker *worker;
+    enum frame_stream which;
+    loop_source_t source;
+    int fd;        /* our end */
+    int write_fd;  /* the child's end; -1 once closed */
+    bool is_over;  /* read to its end */
+    bool is_muted; /* waits for the writer */
+    bool splices;
+    bool dropping;
+    bool mid_line; /* what has been dropped last does not end a line */
+    bool has_own;  /* the process has ended, and of what is in the pipe… */
+    size_t own;    /* …so many bytes are still its */
+    uint64_t lost_lines;
+};
+
+struct capture_process {
+    struct capture_pool *pool;
+    uint32_t worker, generation;
+    pid_t pid;
+    struct stream *streams[FRAME_STREAM_MAX];
+    bool missed; /* too much of earlier ones is still waiting: this one is not captured */
+    struct words words;
+};
+
+/* The sink that a stream of a worker goes to; a reference. */
+int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stream stream,
+    struct capture_sink **ret_sink);
+struct capture_sink *capture_sink_ref(struct capture_sink *sink);
+struct capture_sink *capture_sink_unref(struct capture_sink *sink);
+
+/* -ETIMEDOUT where one could not be waited for. */
+int capture_writers_free(struct capture *capture, nsec_t patience);
+
+/* The writer has something to say about a tap. */
+void capture_stream_told(struct stream *stream);
+
+int stream_new(
+    struct capture_process *process, enum frame_stream which, struct stream **ret_stream);
+
+/* Reads what there is room for, and is there; what is left at the end is brood's. */
+void stream_drain(struct stream *stream);
+
+/* The process has ended: what comes after what is in the pipe now is an orphan's. */
+void stream_disown(struct stream *stream);
+
+void stream_note(struct stream *stream, const char *text);
+void stream_close_child_end(struct stream *stream);
+
+/* Its process has no more to say. Not to be touched after that. */
+void stream_detach(struct stream *stream);
+
+/* Ends it, whoever holds the other end. */
+void stream_end(struct stream *stream);
+struct stream *stream_free(struct stream *stream);
+
+struct capture_pool *capture_pool_ref(struct capture_pool *pool);
+struct capture_pool *capture_pool_unref(struct capture_pool *pool);

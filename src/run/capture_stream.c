@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+
+/* One captured stream: reading its pipe in the loop, holding back or dropping. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "run/capture_internal.h"
+
+/* What all streams together may read in a turn, and one at the least. */
+#define TURN_BUDGET    (1 << 20)
+#define SHARE_AT_MOST  65536
+#define SHARE_AT_LEAST 4096
+
+/* As many streams will be ready in this turn as in the last one: each has its share. */
+static size_t share_of_turn(struct capture *capture) {
+    uint64_t turn = loop_turns(capture->loop);
+
+    if (capture->turn != turn) {
+        size_t share = TURN_BUDGET / MAX(capture->reads, 1U);
+
+        capture->share = MIN(MAX(share, (size_t)SHARE_AT_LEAST), (size_t)SHARE_AT_MOST);
+        capture->turn = turn;
+        capture->reads = 0;
+    }
+    capture->reads++;
+    return capture->share;
+}
+
+static void set_muted(struct stream *stream, bool muted) {
+    if (stream->is_muted == muted || stream->is_over)
+        return;
+    stream->is_muted = muted;
+    if (!stream->splices)
+        stream->pool->facts.blocked += muted ? 1 : -1U;
+    loop_modify(stream->pool->capture->loop, stream->source, muted ? 0 : LOOP_IN);
+}
+
+static size_t limit_of(const struct stream *stream) {
+    return stream->pool->settings.buffer;
+}
+
+static size_t room_in(const struct stream *stream) {
+    size_t queued = writer_queued(stream->sink->writer, &stream->tap);
+
+    return queued < limit_of(stream) ? limit_of(stream) - queued : 0;
+}
+
+static void put(struct stream *stream, struct chunk *chunk) {
+    writer_put_take(stream->sink->writer, chunk);
+}
+
+/* A mark that takes no room. Where there is not even memory for that, it is missing. */
+static void put_mark(struct stream *stream, enum chunk_kind kind) {
+    struct chunk *chunk = chunk_new(kind, &stream->tap, 0);
+
+    if (chunk)
+        put(stream, chunk);
+}
+
+/* The last words */
+
+static void remember(struct stream *stream, const char *bytes, size_t n) {
+    struct words *words = stream->process ? &stream->process->words : NULL;
+
+    if (!words || stream->which != FRAME_ERR || words->size == 0)
+        return;
+    if (!words->data)
+        words->data = malloc(words->size);
+    if (!words->data)
+        return;
+    if (n > words->size) {
+        bytes += n - words->size;
+        n = words->size;
+    }
+    size_t kept = MIN(words->length, words->size - n);
+    memmove(words->data, words->data + words->length - kept, kept);
+    memcpy(words->data + kept, bytes, n);
+    words->length = kept + n;
+}
+
+/* Dropping */
+
+static void count_lost(struct stream *stream, const char *bytes, size_t n) {
+    struct capture_facts *facts = &stream->pool->facts;
+    uint64_t lines = 0;
+
+    for (const char *at = bytes; (at = memchr(at, '\n', n - (size_t)(at - bytes))); at++)
+        lines++;
+    stream->mid_line = bytes[n - 1] != '\n';
+    stream->lost_lines += lines;
+    facts->dropped_bytes += n;
+    facts->dropped_lines += lines;
+}
+
+/* Where there is room again, what is missing is said first. */
+static void confess(struct stream *stream) {
+    struct chunk *hole = chunk_new(CHUNK_HOLE, &stream->tap, 0);
+
+    if (!hole)
+        return;
+    hole->lines = stream->lost_lines + stream->mid_line;
+    hole->mid_line = stream->mid_line;
+    stream->dropping = stream->mid_line = false;
+    stream->lost_lines = 0;
+    put(stream, hole);
+}
+
+/* Once it has begun, half of the room has to be free again, or there would be a hole a line. */
+static bool must_drop(struct stream *stream, size_t room) {
+    if (stream->dropping && room >= limit_of(stream) / 2)
+        confess(stream);
+    else if (stream->pool->settings.overflow == CAPTURE_DROP && room == 0)
+        stream->dropping = true;
+    return stream->dropping;
+}
+
+/* Reading */
+
+/* The thread may still be at the pipe of a stream that it moves itself: that is closed later. */
+static void finish(struct stream *stream) {
+    if (stream->is_over)
+        return;
+    if (stream->dropping)
+        confess(stream);
+    set_muted(stream, false);
+    stream->is_over = true;
+    loop_remove(stream->pool->capture->loop, stream->source);
+    if (!stream->splices) {
+        close(stream->fd);
+        stream->fd = -1;
+    }
+    if (!stream->process)
+        put_mark(stream, CHUNK_END);
+}
+
+void stream_detach(struct stream *stream) {
+    stream->process->streams[stream->which] = NULL;
+    stream->process = NULL;
+    if (stream->is_over)
+        put_mark(stream, CHUNK_END);
+}
+
+static void count_own(struct stream *stream, size_t n) {
+    if (!stream->has_own)
+        return;
+    stream->own -= n;
+    if (stream->own == 0) {
+        stream->has_own = false;
+        put_mark(stream, CHUNK_ORPHAN);
+    }
+}
+
+/* Keeps what has been read, or, where it cannot be kept, counts it. */
+static void keep(struct stream *stream, const char *bytes, size_t n) {
+    struct chunk *chunk = stream->dropping ? NULL : chunk_new(CHUNK_BYTES, &stream->tap, n);
+
+    remember(stream, bytes, n);
+    stream->pool->facts.bytes += n;
+    if (chunk) {
+        memcpy(chunk->bytes, bytes, n);
+        put(stream, chunk);
+    } else {
+        stream->dropping = true;
+        count_lost(stream, bytes, n);
+    }
+    count_own(stream, n);
+}
+
+/* How much it was; 0: nothing there now, or the end. */
+static size_t read_some(struct stream *stream, size_t most) {
+    char *scratch = stream->pool->capture->scratch;
+
+    if (stream->has_own)
+        most = MIN(most, stream->own);
+    ssize_t n = read(stream->fd, scratch, MIN(most, (size_t)SHARE_AT_MOST));
+    if (n > 0) {
+        keep(stream, scratch, (size_t)n);
+        return (size_t)n;
+    }
+    if (n == 0 || (errno != EAGAIN && errno != EINTR))
+        finish(stream);
+    return 0;
+}
+
+/* Not read again before the writer says that there is room. */
+static void hold_back(struct stream *stream) {
+    if (writer_ask_for_room(stream->sink->writer, &stream->tap, limit_of(stream) / 2))
+        set_muted(stream, true);
+}
+
+static size_t read_in_turn(struct stream *stream, size_t share) {
+    size_t room = room_in(stream);
+
+    if (must_drop(stream, room))
+        return read_some(stream, share);
+    if (room > 0)
+        return read_some(stream, MIN(share, room));
+    hold_back(stream);
+    return 0;
+}
+
+/* The writer takes it from the pipe itself, and says when it is done. */
+static bool put_splice(struct stream *stream) {
+    struct chunk *chunk = chunk_new(CHUNK_SPLICE, &stream->tap, 0);
+
+    if (!chunk)
+        return false;
+    chunk->pipe = stream->fd;
+    put(stream, chunk);
+    return true;
+}
+
+static void on_readable(void *data, uint64_t value, int fd, unsigned events) {
+    struct stream *stream = data;
+    size_t share = share_of_turn(stream->pool->capture);
+
+    (void)value, (void)fd;
+    if (stream->splices && (events & LOOP_IN) && put_splice(stream))
+        set_muted(stream, true);
+    else
+        read_in_turn(stream, share);
+}
+
+void capture_stream_told(struct stream *stream) {
+    if (stream->tap.ended) {
+        stream_free(stream);
+        return;
+    }
+    set_muted(stream, false);
+    if (stream->tap.cannot_splice)
+        stream->splices = false;
+}
+
+void stream_drain(struct stream *stream) {
+    while (!stream->is_over && !stream->is_muted && read_in_turn(stream, SHARE_AT_MOST) > 0)
+        ;
+}
+
+void stream_disown(struct stream *stream) {
+    int n = 0;
+
+    stream_close_child_end(stream);
+    if (stream->is_over || stream->splices)
+        return;
+    if (ioctl(stream->fd, FIONREAD, &n) < 0 || n <= 0) {
+        put_mark(stream, CHUNK_ORPHAN);
+        return;
+    }
+    stream->has_own = true;
+    stream->own = (size_t)n;
+}
+
+void stream_note(struct stream *stream, const char *text) {
+    struct chunk *chunk = chunk_new(CHUNK_NOTE, &stream->tap, strlen(text));
+
+    if (!chunk)
+        return;
+    memcpy(chunk->bytes, text, chunk->length);
+    put(stream, chunk);
+}
+
+void stream_close_child_end(struct stream *stream) {
+    if (stream->write_fd >= 0)
+        close(stream->write_fd);
+    stream->write_fd = -1;
+}
+
+void stream_end(struct stream *stream) {
+    if (stream->process)
+        stream_detach(stream);
+    stream_close_child_end(stream);
+    if (stream->is_over)
+        return;
+    if (stream->splices)
+        put_splice(stream);
+    finish(stream);
+}
+
+/* Making and freeing */
+
+/* The rate is limited for a worker, whatever it writes to, as long as one thread writes it. */
+static struct rate *rate_for(const struct capture_pool *pool, const struct stream *stream) {
+    bool is_shared = pool->sinks[FRAME_OUT] == pool->sinks[FRAME_ERR];
+    struct rate *rate = &stream->worker->rates[is_shared ? FRAME_OUT : stream->which];
+
+    if (pool->settings.rate_burst == 0)
+        return NULL;
+    rate->burst = pool->settings.rate_burst;
+    rate->interval = pool->settings.rate_interval;
+    return rate;
+}
+
+/* Only our end does not block: the worker's is a plain pipe. */
+static int open_pipe(struct stream *stream) {
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0)
+        return -errno;
+    stream->fd = fds[0];
+    stream->write_fd = fds[1];
+    return fcntl(stream->fd, F_SETFL, O_RDONLY | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+static int watch(struct stream *stream) {
+    struct loop_watch request = {
+        .fd = stream->fd,
+        .events = LOOP_IN,
+        .priority = LOOP_PRIORITY_LOG,
+        .fn = on_readable,
+        .data = stream,
+    };
+
+    return loop_add(stream->pool->capture->loop, &request, &stream->source);
+}
+
+/* Raw bytes that nobody has to look at need not come to us at all. */
+static bool can_splice(const struct stream *stream) {
+    const struct capture_settings *settings = &stream->pool->settings;
+
+    return settings->targets[stream->which] == CAPTURE_FILE && settings->file.format == FRAME_RAW &&
+           settings->overflow == CAPTURE_BLOCK && settings->rate_burst == 0 &&
+           (stream->which == FRAME_OUT || settings->last_words == 0);
+}
+
+static void enlist(struct stream *stream) {
+    struct stream **head = &stream->pool->capture->streams;
+
+    stream->next = *head;
+    stream->link = head;
+    if (*head)
+        (*head)->link = &stream->next;
+    *head = stream;
+    stream->pool->facts.streams++;
+    stream->worker->streams++;
+}
+
+int stream_new(
+    struct capture_process *process, enum frame_stream which, struct stream **ret_stream) {
+    struct stream *stream = calloc(1, sizeof(*stream));
+    struct capture_pool *pool = process->pool;
+    int r;
+
+    if (!stream)
+        return -ENOMEM;
+    stream->fd = stream->write_fd = -1;
+    stream->process = process;
+    stream->which = which;
+    stream->pool = capture_pool_ref(pool);
+    stream->worker = pool->workers[process->worker];
+    stream->splices = can_splice(stream);
+    enlist(stream);
+    r = capture_sink_get(pool, process->worker, which, &stream->sink);
+    if (r >= 0)
+        r = open_pipe(stream);
+    if (r >= 0)
+        r = watch(stream);
+    if (r < 0) {
+        stream_free(stream);
+        return r;
+    }
+    stream->tap.sink = stream->sink->sink;
+    stream->tap.rate = rate_for(pool, stream);
+    stream->tap.room_at = SIZE_MAX;
+    stream->tap.frame.limit = pool->settings.line_max;
+    stream->tap.tag = (struct frame_tag){
+        .pool = pool->name,
+        .worker = process->worker,
+        .generation = process->generation,
+        .stream = which,
+    };
+    *ret_stream = stream;
+    return 0;
+}
+
+struct stream *stream_free(struct stream *stream) {
+    struct capture_pool *pool = stream->pool;
+
+    if (stream->process)
+        stream->process->streams[stream->which] = NULL;
+    loop_remove(pool->capture->loop, stream->source);
+    if (stream->fd >= 0)
+        close(stream->fd);
+    stream_close_child_end(stream);
+    tap_finish(&stream->tap);
+    capture_sink_unref(stream->sink);
+    *stream->link = stream->next;
+    if (stream->next)
+        stream->next->link = stream->link;
+    pool->facts.streams--;
+    stream->worker->streams--;
+    free(stream);
+    capture_pool_unref(pool);
+    return NULL;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The file sink: lines are rendered into one buffer, and that is written at the end of a turn. */
+
+#include "run/logfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "loop/loop.h"
+#include "run/logfile_internal.h"
+
+#define OUT_SIZE (64 << 10)
+
+/* What one splice chunk moves at the most, before others have their turn. */
+#define SPLICE_TURN (1 << 20)
+
+/* Looked through at once for the end of a line. */
+#define FINISH_SIZE 4096
+
+/* Whether what has been taken since `before` does not fit any more. */
+static bool is_full(const struct logfile *file, size_t before) {
+    uint64_t max = file->settings.max_size;
+
+    return max > 0 && file->size + file->out.length > max && file->size + before > 0 &&
+           (file->next_try == 0 || file->next_try <= loop_clock());
+}
+
+int logfile_write(struct logfile *file, const char *bytes, size_t length, size_t *ret_written) {
+    size_t done = 0;
+    int r = logfile_open(file);
+
+    while (r >= 0 && done < length) {
+        ssize_t n = write(file->fd, bytes + done, length - done);
+
+        if (n >= 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            r = -errno;
+    }
+    file->size += done;
+    *ret_written = done;
+    return r;
+}
+
+/* Writes the first bytes of what has been taken; what could not be written stays. */
+static int write_out(struct logfile *file, size_t length) {
+    struct buffer *out = &file->out;
+    size_t written;
+    int r = logfile_write(file, out->data, length, &written);
+
+    out->length -= written;
+    memmove(out->data, out->data + written, out->length + 1);
+    return r;
+}
+
+static int flush(struct sink *sink) {
+    struct logfile *file = logfile_of(sink);
+
+    if (file->out.length == 0 && file->fd >= 0)
+        return 0;
+    int r = file->out.data ? write_out(file, file->out.length) : logfile_open(file);
+    if (r >= 0 && file->out.data) {
+        free(file->out.data);
+        file->out = (struct buffer){0};
+    }
+    return r;
+}
+
+static int make_room(struct logfile *file, size_t needed) {
+    if (file->out.data && file->out.size - file->out.length > needed)
+        return 0;
+    int r = flush(&file->sink);
+    if (r < 0)
+        return r;
+
+    size_t size = MAX((size_t)OUT_SIZE, needed + 1);
+    char *memory = malloc(size);
+    if (!memory)
+        return -ENOMEM;
+    file->out = (struct buffer){.data = memory, .size = size};
+    return 0;
+}
+
+static void begin(struct sink *sink, uint64_t wall, const struct frame_tag *tag) {
+    struct logfile *file = logfile_of(sink);
+
+    file->prefix = BUFFER(file->prefix_memory);
+    frame_add_prefix(&file->prefix, file->settings.format, wall, tag);
+}
+
+static void set_length(struct buffer *out, size_t length) {
+    out->length = length;
+    out->data[length] = '\0';
+}
+
+/* The file has all that was taken before; a new one begins with the piece. */
+static int rotate_before(struct logfile *file, size_t before) {
+    size_t piece = file->out.length - before;
+    int r = before > 0 ? write_out(file, before) : logfile_open(file);
+
+    if (r < 0)
+        set_length(&file->out, file->out.length - piece);
+    else
+        logfile_rotate(file);
+    return r;
+}
+
+static int take_piece(struct sink *sink, const struct frame_piece *piece) {
+    struct logfile *file = logfile_of(sink);
+    enum frame_format format = file->settings.format;
+    int r = make_room(file, frame_piece_room(format, file->prefix.length, piece));
+
+    if (r < 0)
+        return r;
+    size_t before = file->out.length;
+    frame_add_piece(&file->out, format, &file->prefix, piece);
+    return is_full(file, before) ? rotate_before(file, before) : 0;
+}
+
+/* Where a file is full, the line that it ends with is written to its end before the next begins. */
+static int finish_line(struct logfile *file, int pipe) {
+    struct buffer *out = &file->out;
+    char last = '\n';
+    int r;
+
+    if (pread(file->fd, &last, 1, (off_t)file->size - 1) == 1 && last == '\n') {
+        logfile_rotate(file);
+        return 1;
+    }
+    r = make_room(file, FINISH_SIZE);
+    if (r < 0)
+        return r;
+    ssize_t n = read(pipe, out->data + out->length, FINISH_SIZE);
+    if (n <= 0)
+        return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
+    set_length(out, out->length + (size_t)n);
+
+    const char *newline = memchr(out->data, '\n', out->length);
+    r = newline ? write_out(file, (size_t)(newline - out->data) + 1) : 0;
+    if (r >= 0 && newline)
+        logfile_rotate(file);
+    if (r >= 0)
+        r = flush(&file->sink);
+    return r < 0 ? r : (int)n;
+}
+
+static int splice_some(struct logfile *file, int pipe, size_t most) {
+    loff_t offset = (loff_t)file->size;
+    ssize_t n;
+
+    do
+        n = splice(pipe, NULL, file->fd, &offset, most, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : errno == EINVAL ? -EOPNOTSUPP : -errno;
+    file->size += (uint64_t)n;
+    return lseek(file->fd, offset, SEEK_SET) < 0 ? -errno : (int)n;
+}
+
+static size_t room_before_rotation(const struct logfile *file, size_t most) {
+    uint64_t max = file->settings.max_size;
+
+    if (max == 0 || file->next_try > loop_clock())
+        return most;
+    return file->size >= max ? 0 : (size_t)MIN((uint64_t)most, max - file->size);
+}
+
+static int move(struct sink *sink, int pipe) {
+    struct logfile *file = logfile_of(sink);
+    size_t moved = 0;
+    int r = flush(sink);
+
+    if (file->settings.format != FRAME_RAW)
+        return -EOPNOTSUPP;
+    while (r >= 0 && moved < SPLICE_TURN) {
+        r = logfile_open(file);
+        if (r < 0)
+            break;
+        size_t most = room_before_rotation(file, SPLICE_TURN);
+        r = most == 0 ? finish_line(file, pipe) : splice_some(file, pipe, most);
+        if (r == 0)
+            break;
+        moved += r > 0 ? (size_t)r : 0;
+    }
+    return r;
+}
+
+static int reopen(struct sink *sink) {
+    struct logfile *file = logfile_of(sink);
+    int r = flush(sink);
+
+    if (r < 0)
+        return r;
+    logfile_close(file);
+    return logfile_open(file);
+}
+
+static nsec_t tick(struct sink *sink, nsec_t now) {
+    struct logfile *file = logfile_of(sink);
+
+    if (now >= file->rotate_at && file->size > 0 && flush(sink) >= 0 && file->fd >= 0)
+        logfile_rotate(file);
+    if (file->rotate_at == NSEC_NEVER)
+        return NSEC_NEVER;
+    return MAX(file->rotate_at, nsec_add(now, NSEC_PER_SEC));
+}
+
+static void close_file(struct sink *sink) {
+    struct logfile *file = logfile_of(sink);
+
+    flush(sink);
+    logfile_close(file);
+    free(file->out.data);
+    free(file->path);
+    free((char *)file->settings.directory);
+    free(file);
+}
+
+static const struct sink_ops logfile_ops = {
+    .begin = begin,
+    .piece = take_piece,
+    .flush = flush,
+    .splice = move,
+    .reopen = reopen,
+    .tick = tick,
+    .close = close_file,
+};
+
+/* One allocation for the name within the path; the directory is what it was given as. */
+static int copy_names(struct logfile *file) {
+    const struct logfile_settings *settings = &file->settings;
+
+    if (asprintf(&file->path, "%s/%s", settings->directory, settings->name) < 0) {
+        file->path = NULL;
+        return -ENOMEM;
+    }
+    file->settings.directory = strdup(settings->directory);
+    file->settings.name = file->path + strlen(file->path) - strlen(settings->name);
+    return file->settings.directory ? 0 : -ENOMEM;
+}
+
+int logfile_new(const struct logfile_settings *settings, struct sink **ret_sink) {
+    struct logfile *file = calloc(1, sizeof(*file));
+
+    if (!file)
+        return -ENOMEM;
+    file->settings = *settings;
+    file->settings.mode = settings->mode ? settings->mode : 0640;
+    file->settings.directory_mode = settings->directory_mode ? settings->directory_mode : 0755;
+    file->directory = file->fd = -1;
+    file->rotate_at = NSEC_NEVER;
+    if (copy_names(file) < 0) {
+        free(file->path);
+        free(file);
+        return -ENOMEM;
+    }
+    file->sink.ops = &logfile_ops;
+    file->sink.name = file->path;
+    *ret_sink = &file->sink;
+    return 0;
+}

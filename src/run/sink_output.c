@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/sink_output.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "run/outlet.h"
+
+/* Pieces and their prefix; a larger piece is written on its own. */
+#define OUT_SIZE (64 << 10)
+
+/* How long a slow reader is waited for before the thread looks up. */
+#define PATIENCE_MS 500
+
+struct output {
+    struct sink sink;
+    struct outlet outlet;
+    bool is_terminal, is_coloured;
+    struct buffer prefix, out;
+    char prefix_memory[FRAME_PREFIX_MAX];
+};
+
+static struct output *output_of(struct sink *sink) {
+    return container_of(sink, struct output, sink);
+}
+
+static void begin(struct sink *sink, uint64_t wall, const struct frame_tag *tag) {
+    static const char *const colours[] = {
+        "\033[32m", "\033[33m", "\033[34m", "\033[35m", "\033[36m", "\033[31m"};
+    struct output *output = output_of(sink);
+
+    output->prefix = BUFFER(output->prefix_memory);
+    if (output->is_coloured)
+        buffer_add_text(&output->prefix, colours[tag->worker % ELEMENTS(colours)]);
+    frame_add_prefix(&output->prefix, FRAME_TEXT, wall, tag);
+}
+
+/* A reader that has gone is like one that is slow: somebody may be at the other end again. */
+static int flush(struct sink *sink) {
+    struct output *output = output_of(sink);
+    struct buffer *out = &output->out;
+    struct pollfd room = {.fd = output->outlet.fd, .events = POLLOUT};
+
+    while (out->length > 0) {
+        ssize_t n = outlet_write(&output->outlet, out->data, out->length);
+
+        if (n == -EAGAIN && poll(&room, 1, PATIENCE_MS) > 0)
+            continue;
+        if (n < 0)
+            return (int)n;
+        out->length -= (size_t)n;
+        memmove(out->data, out->data + n, out->length + 1);
+    }
+    return 0;
+}
+
+static void add_for_terminal(struct output *output, const struct frame_piece *piece) {
+    struct buffer *out = &output->out;
+
+    buffer_add(out, output->prefix.data, output->prefix.length);
+    buffer_add_format(
+        out, "%c%s ", frame_end_mark(piece->end), output->is_coloured ? "\033[0m" : "");
+    frame_add_visible(out, piece->text, piece->length);
+    buffer_add(out, "\n", 1);
+}
+
+static int grow(struct buffer *out, size_t size) {
+    char *grown = realloc(out->data, size);
+
+    if (!grown)
+        return -ENOMEM;
+    out->data = grown;
+    out->size = size;
+    return 0;
+}
+
+static int take_piece(struct sink *sink, const struct frame_piece *piece) {
+    struct output *output = output_of(sink);
+    size_t needed = output->prefix.length + FRAME_WIDEST_VISIBLE * piece->length +
+                    16; /* mark, colour, newline */
+
+    if (output->out.size - output->out.length <= needed) {
+        int r = flush(sink);
+
+        if (r >= 0)
+            r = grow(&output->out, MAX((size_t)OUT_SIZE, needed + 1));
+        if (r < 0)
+            return r;
+    }
+    if (output->is_terminal)
+        add_for_terminal(output, piece);
+    else
+        frame_add_piece(&output->out, FRAME_TEXT, &output->prefix, piece);
+    return 0;
+}
+
+static void close_output(struct sink *sink) {
+    struct output *output = output_of(sink);
+
+    flush(sink);
+    outlet_finish(&output->outlet);
+    free(output->out.data);
+    free(output);
+}
+
+static const struct sink_ops output_ops = {
+    .begin = begin,
+    .piece = take_piece,
+    .flush = flush,
+    .close = close_output,
+};
+
+int sink_output_new(struct sink **ret_sink) {
+    struct output *output = calloc(1, sizeof(*output));
+
+    if (!output)
+        return -ENOMEM;
+    output->sink.ops = &output_ops;
+    output->sink.name = "standard output";
+    outlet_init(&output->outlet, STDOUT_FILENO);
+    output->is_terminal = isatty(STDOUT_FILENO);
+    output->is_coloured = output->is_terminal && !getenv("NO_COLOR");
+    *ret_sink = &output->sink;
+    return 0;
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "run/tap.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macro.h"
+#include "base/text.h"
+
+static int write_piece(struct tap *tap, const struct frame_piece *piece) {
+    return tap->sink->ops->piece(tap->sink, piece);
+}
+
+static int write_note(struct tap *tap, const char *text, size_t length) {
+    struct frame_piece piece = {.text = text, .length = length, .end = FRAME_NOTE, .begins = true};
+
+    return write_piece(tap, &piece);
+}
+
+static int tell_suppressed(struct tap *tap) {
+    char text[128], interval[32];
+
+    if (!tap->rate || tap->rate->suppressed == 0)
+        return 0;
+    const struct rate *rate = tap->rate;
+    int n = snprintf(text, sizeof(text),
+        "%" PRIu64 " lines suppressed: more than %u within %s (LogRateLimitBurst=)",
+        rate->suppressed, rate->burst, text_format_duration(rate->interval, interval));
+    int r = write_note(tap, text, (size_t)n);
+    if (r >= 0)
+        rate_tell(tap->rate);
+    return r;
+}
+
+static int write_passing(struct tap *tap, const struct frame_piece *piece) {
+    if (piece->begins) {
+        int r = tell_suppressed(tap);
+
+        if (r < 0)
+            return r;
+    }
+    return write_piece(tap, piece);
+}
+
+/* A piece that has been cut off cannot be cut off again: where it is not taken, it is held. */
+static int write_or_hold(struct tap *tap, const struct frame_piece *piece, nsec_t now) {
+    if (piece->begins)
+        tap->passes = !tap->rate || rate_take(tap->rate, now);
+    if (!tap->passes)
+        return 0;
+
+    int r = write_passing(tap, piece);
+    if (r < 0) {
+        tap->held = *piece;
+        tap->is_held = true;
+    }
+    return r;
+}
+
+static int write_held(struct tap *tap) {
+    if (!tap->is_held)
+        return 0;
+    int r = write_passing(tap, &tap->held);
+    tap->is_held = r < 0;
+    return r;
+}
+
+/* Only who has an unfinished line has memory for one. */
+static int keep_rest(struct tap *tap, struct frame_input *input) {
+    struct frame *frame = &tap->frame;
+
+    if (input->length == 0 && frame->carried == 0) {
+        free(TAKE(frame->carry));
+        return 0;
+    }
+    if (!frame->carry)
+        frame->carry = malloc(frame->limit);
+    if (!frame->carry)
+        return -ENOMEM;
+    frame_keep(frame, input);
+    return 0;
+}
+
+static int write_bytes(struct tap *tap, struct chunk *chunk) {
+    struct frame_input input = {chunk->bytes + chunk->offset, chunk->length - chunk->offset};
+    struct frame_piece piece;
+    int r = 0;
+
+    while (r >= 0 && frame_next(&tap->frame, &input, &piece))
+        r = write_or_hold(tap, &piece, chunk->now);
+    if (r >= 0)
+        r = keep_rest(tap, &input);
+    chunk->offset = chunk->length - input.length;
+    return r;
+}
+
+static int write_rest(struct tap *tap, const struct chunk *chunk, enum frame_end end) {
+    struct frame_piece piece;
+
+    if (!frame_finish(&tap->frame, end, &piece))
+        return 0;
+    return write_or_hold(tap, &piece, chunk->now);
+}
+
+static int write_hole(struct tap *tap, const struct chunk *chunk) {
+    char text[96];
+    int n = snprintf(
+        text, sizeof(text), "%" PRIu64 " lines are missing here (LogOverflow=drop)", chunk->lines);
+    int r = write_note(tap, text, (size_t)n);
+
+    if (r >= 0 && chunk->mid_line)
+        frame_skip_line(&tap->frame);
+    return r;
+}
+
+static int write_after_rest(struct tap *tap, struct chunk *chunk) {
+    switch (chunk->kind) {
+    case CHUNK_HOLE:
+        return write_hole(tap, chunk);
+    case CHUNK_NOTE:
+        return write_note(tap, chunk->bytes, chunk->length);
+    case CHUNK_ORPHAN:
+        tap->tag.orphan = true;
+        return 0;
+    case CHUNK_END:
+        return tell_suppressed(tap);
+    case CHUNK_BYTES:
+    case CHUNK_SPLICE:
+        break;
+    }
+    return 0;
+}
+
+static int write_interruption(struct tap *tap, struct chunk *chunk) {
+    if (chunk->step == 0) {
+        bool is_hole = chunk->kind == CHUNK_HOLE;
+        int r;
+
+        chunk->step++;
+        r = write_rest(tap, chunk, is_hole ? FRAME_CUT : FRAME_BARE);
+        if (r < 0)
+            return r;
+    }
+    return write_after_rest(tap, chunk);
+}
+
+static int move_pipe(struct tap *tap, const struct chunk *chunk) {
+    const struct sink_ops *ops = tap->sink->ops;
+
+    return ops->splice ? ops->splice(tap->sink, chunk->pipe) : -EOPNOTSUPP;
+}
+
+int tap_write(struct tap *tap, struct chunk *chunk) {
+    int r;
+
+    tap->sink->ops->begin(tap->sink, chunk->wall, &tap->tag);
+    r = write_held(tap);
+    if (r < 0)
+        return r;
+    if (chunk->kind == CHUNK_BYTES)
+        return write_bytes(tap, chunk);
+    if (chunk->kind == CHUNK_SPLICE)
+        return move_pipe(tap, chunk);
+    return write_interruption(tap, chunk);
+}
+
+void tap_finish(struct tap *tap) {
+    free(TAKE(tap->frame.carry));
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * What the tests of capturing share: a directory of their own, a loop on the backend that
+ * BROOD_LOOP names, a capture, and a pool in it. The test plays the worker: it writes to the ends
+ * that a child would be given. Waiting is for events, bounded by the suites' timeouts.
+ */
+
+#include <criterion/criterion.h>
+
+#include "run/capture.h"
+
+#define RIG_TIMEOUT 60
+
+struct rig {
+    char directory[64];
+    struct loop *loop;
+    struct capture *capture;
+    struct capture_settings settings;
+    struct capture_pool *pool;
+    unsigned troubles, recoveries;
+    int last_error;
+    char syslog_path[96], journal_path[96];
+};
+
+/* A capture without a pool; `settings` are for one called "web", in text, in the directory. */
+void rig_init(struct rig *rig);
+
+/* Opens the pool as `settings` say. */
+void rig_open(struct rig *rig);
+
+/* Frees the pool and writes all that there is; the directory stays. */
+void rig_close(struct rig *rig);
+
+/* Removes the directory with all that is in it. */
+void rig_finish(struct rig *rig);
+
+/* A process with pid 100 + worker; its write ends are duplicates, which the test closes. */
+struct rig_process {
+    struct capture_process *process;
+    int fds[FRAME_STREAM_MAX];
+};
+
+struct rig_process rig_start(struct rig *rig, uint32_t worker, uint32_t generation);
+void rig_write(const struct rig_process *process, enum frame_stream stream, const char *text);
+
+/* Closes the ends and ends the process. */
+void rig_end(struct rig_process *process, const char *how, struct buffer *ret_words);
+
+/* Turns the loop until the number has come up to `wanted`. */
+void rig_turn_until(struct rig *rig, const unsigned *number, unsigned wanted);
+
+/* Turns the loop until all streams of the pool have come to their end. */
+void rig_turn_until_ended(struct rig *rig);
+
+/* A file of the directory, whole, with a NUL; the caller's. NULL: it is not there. */
+char *rig_read(const struct rig *rig, const char *name);
+
+/* All that the log NAME has in its files, the oldest first; the caller's. */
+char *rig_read_all(const struct rig *rig, const char *name);
+
+/* The text of the lines of a log without their prefixes. */
+char *rig_strip(const char *log);
+
+unsigned rig_count(const char *text, const char *what);

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+
+/* From the pipe of a worker to its lines: tags, orphans, last words, limits, backpressure. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "rig.h"
+
+TestSuite(capture, .timeout = RIG_TIMEOUT);
+
+Test(capture, tags_lines_and_keeps_the_last_one)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1), b = rig_start(&rig, 1, 7);
+    rig_write(&a, FRAME_OUT, "one\ntwo\n");
+    rig_write(&b, FRAME_ERR, "not ended");
+    rig_end(&a, NULL, NULL);
+    rig_end(&b, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+
+    char *log = rig_read(&rig, "web.log");
+    cr_assert_eq(rig_count(log, "\n"), 3, "%s", log);
+    cr_assert(strstr(log, "Z web/0 [100 #1] out: one\n"), "%s", log);
+    cr_assert(strstr(log, "Z web/0 [100 #1] out: two\n"), "%s", log);
+    cr_assert(strstr(log, "Z web/1 [101 #7] err$ not ended\n"), "%s", log);
+    free(log);
+    rig_finish(&rig);
+}
+
+Test(capture, gives_pipes_that_are_plain_for_the_worker)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.targets[FRAME_ERR] = CAPTURE_NONE;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    cr_assert_eq(a.fds[FRAME_ERR], -1);
+    cr_assert_eq(fcntl(a.fds[FRAME_OUT], F_GETFL) & O_NONBLOCK, 0);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    rig_finish(&rig);
+}
+
+Test(capture, keeps_lines_apart_whatever_portions_they_come_in)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.line_max = 64;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1), b = rig_start(&rig, 1, 1);
+    for (int i = 0; i < 100; i++) {
+        rig_write(&a, FRAME_OUT, "a");
+        rig_write(&b, FRAME_OUT, i % 10 == 9 ? "b\n" : "b");
+        cr_assert_geq(loop_turn(rig.loop, false), 0);
+    }
+    rig_write(&a, FRAME_OUT, "\n");
+    rig_end(&a, NULL, NULL);
+    rig_end(&b, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+
+    char *log = rig_read(&rig, "web.log");
+    cr_assert_eq(rig_count(log, "out: bbbbbbbbbb\n"), 10, "%s", log);
+    cr_assert_eq(rig_count(log, "out+ aaaaaaaa"), 1, "%s", log);
+    cr_assert_eq(rig_count(log, "out: aaaa"), 1, "%s", log);
+    cr_assert_eq(rig_count(log, "\n"), 12, "%s", log);
+    free(log);
+    rig_finish(&rig);
+}
+
+Test(capture, tells_orphans_from_the_process)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.notes = true;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    int orphan = fcntl(a.fds[FRAME_OUT], F_DUPFD_CLOEXEC, 0);
+    rig_write(&a, FRAME_OUT, "mine\nthe last wo");
+    rig_end(&a, "killed by SIGKILL", NULL);
+    struct rig_process b = rig_start(&rig, 0, 2);
+    cr_assert_eq(write(orphan, "theirs\n", 7), 7);
+    close(orphan);
+    rig_write(&b, FRAME_OUT, "new\n");
+    rig_end(&b, "exit status 0", NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+
+    char *log = rig_read(&rig, "web.log");
+    static const char *const expected[] = {
+        "[100 #1] err! started (generation 1)\n",
+        "[100 #1] out: mine\n",
+        "[100 #1] out$ the last wo\n",
+        "! killed by SIGKILL\n",
+        "[100 #2] err! started (generation 2)\n",
+        "[100 #2] out: new\n",
+        "[100 #1 orphan] out: theirs\n",
+    };
+    for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
+        cr_assert(strstr(log, expected[i]), "%s is not in\n%s", expected[i], log);
+    cr_assert_lt(strstr(log, "the last wo"), strstr(log, "killed by"));
+    free(log);
+    rig_finish(&rig);
+}
+
+Test(capture, remembers_the_last_words)
+{
+    struct rig rig;
+    char memory[256], line[32];
+    struct buffer words = BUFFER(memory);
+
+    rig_init(&rig);
+    rig.settings.last_words = 40;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    for (int i = 0; i < 20; i++) {
+        snprintf(line, sizeof(line), "line %02d\n", i);
+        rig_write(&a, FRAME_ERR, line);
+        if (i % 3 == 0)
+            loop_turn(rig.loop, false);
+    }
+    rig_write(&a, FRAME_OUT, "output\n");
+    rig_end(&a, NULL, &words);
+    cr_assert_str_eq(memory, "line 16\nline 17\nline 18\nline 19");
+
+    words = BUFFER(memory);
+    a = rig_start(&rig, 0, 2);
+    rig_write(&a, FRAME_ERR, "panic");
+    rig_end(&a, NULL, &words);
+    cr_assert_str_eq(memory, "panic");
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    rig_finish(&rig);
+}
+
+Test(capture, limits_the_rate_and_says_so)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.rate_burst = 5;
+    rig.settings.rate_interval = 3600 * NSEC_PER_SEC;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1), b = rig_start(&rig, 1, 1);
+    for (int i = 0; i < 20; i++)
+        rig_write(&a, i % 2 ? FRAME_OUT : FRAME_ERR, "many\n");
+    rig_write(&b, FRAME_OUT, "few\n");
+    rig_end(&a, NULL, NULL);
+    rig_end(&b, NULL, NULL);
+
+    /* A new process has not got a new bucket. */
+    a = rig_start(&rig, 0, 2);
+    rig_write(&a, FRAME_OUT, "more\n");
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+
+    char *log = rig_read(&rig, "web.log");
+    unsigned suppressed = 0, n;
+    for (const char *at = log; (at = strstr(at, "! ")); at++)
+        suppressed += sscanf(at, "! %u lines suppressed", &n) == 1 ? n : 0;
+    cr_assert_eq(rig_count(log, "many\n"), 5, "%s", log);
+    cr_assert_eq(rig_count(log, "few\n"), 1, "%s", log);
+    cr_assert_eq(suppressed, 16, "%s", log);
+    free(log);
+    rig_finish(&rig);
+}
+
+/* The directory's place is taken by a file: nothing can be written until it goes. */
+static void spoil(struct rig *rig, char place[96]) {
+    snprintf(place, 96, "%s/logs", rig->directory);
+    close(open(place, O_CREAT | O_WRONLY, 0600));
+    rig->settings.file.directory = place;
+    rig_open(rig);
+    rig_turn_until(rig, &rig->troubles, 1);
+    cr_assert_eq(rig->last_error, ENOTDIR);
+}
+
+/* Numbered lines until the pipe takes no more, and turns do not help; how many it took. */
+static unsigned write_until_full(struct rig *rig, const struct rig_process *process) {
+    int fd = process->fds[FRAME_OUT];
+    unsigned n = 0;
+    char line[16];
+
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+    for (;;) {
+        int length = snprintf(line, sizeof(line), "line %08u\n", n);
+
+        if (write(fd, line, (size_t)length) == length) {
+            n++;
+            continue;
+        }
+        cr_assert_eq(errno, EAGAIN);
+        while (loop_turn(rig->loop, false) > 0)
+            ;
+        if (write(fd, line, (size_t)length) < 0)
+            return n;
+        n++;
+    }
+}
+
+static void check_numbered(const char *log, unsigned n) {
+    const char *at = log;
+    char line[32];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(line, sizeof(line), "out: line %08u\n", i);
+        at = strstr(at, line);
+        cr_assert_not_null(at, "%s is missing", line);
+    }
+    cr_assert_eq(rig_count(log, "\n"), n);
+}
+
+Test(capture, holds_back_the_worker_that_writes_and_no_other)
+{
+    struct rig rig;
+    char place[96];
+
+    rig_init(&rig);
+    spoil(&rig, place);
+    struct capture_settings other = rig.settings;
+    struct capture_pool *pool;
+    other.pool = "other";
+    other.file.directory = rig.directory;
+    cr_assert_eq(capture_pool_new(rig.capture, &other, &pool), 0);
+
+    struct rig_process a = rig_start(&rig, 0, 1);
+    unsigned n = write_until_full(&rig, &a);
+    size_t bytes = n * strlen("line 00000000\n");
+    cr_assert_leq(bytes, CAPTURE_BUFFER + 65536, "%zu bytes are on their way", bytes);
+    cr_assert_geq(bytes, CAPTURE_BUFFER / 2 + 65536, "%zu bytes are on their way", bytes);
+    cr_assert_eq(capture_pool_facts(rig.pool).blocked, 1);
+
+    /* Idle means idle, also while it waits. */
+    cr_assert_eq(loop_turn(rig.loop, false), 0);
+
+    struct capture_process *free_one;
+    cr_assert_eq(capture_process_prepare(pool, 0, 1, &free_one), 0);
+    capture_process_started(free_one, 7);
+    cr_assert_eq(write(capture_process_fd(free_one, FRAME_OUT), "runs\n", 5), 5);
+    capture_process_ended(free_one, NULL, NULL);
+    while (capture_pool_facts(pool).streams > 0)
+        cr_assert_geq(loop_turn(rig.loop, true), 0);
+    capture_pool_free(pool);
+
+    unlink(place);
+    rig_turn_until(&rig, &rig.recoveries, 1);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    cr_assert_eq(rig.troubles, 1);
+    char *log = rig_read(&rig, "logs/web.log");
+    check_numbered(log, n);
+    free(log);
+    log = rig_read(&rig, "other.log");
+    cr_assert(strstr(log, "runs\n"));
+    free(log);
+    rig_finish(&rig);
+}
+
+Test(capture, drops_and_says_how_much_where_it_is_missing)
+{
+    struct rig rig;
+    char place[96], line[16];
+    unsigned total = 200000, missing = 0, last = 0, n;
+
+    rig_init(&rig);
+    rig.settings.overflow = CAPTURE_DROP;
+    spoil(&rig, place);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    for (unsigned i = 0; i < total; i++) {
+        snprintf(line, sizeof(line), "line %08u\n", i);
+        rig_write(&a, FRAME_OUT, line);
+        if (i % 1000 == 999)
+            while (loop_turn(rig.loop, false) > 0)
+                ;
+        if (i == total / 2) {
+            unlink(place);
+            rig_turn_until(&rig, &rig.recoveries, 1);
+        }
+    }
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    uint64_t dropped = capture_pool_facts(rig.pool).dropped_lines;
+    rig_close(&rig);
+
+    char *log = rig_read(&rig, "logs/web.log");
+    for (char *at = strtok(log, "\n"); at; at = strtok(NULL, "\n")) {
+        if (strstr(at, "out: ")) {
+            cr_assert_eq(sscanf(strstr(at, "out: "), "out: line %u", &n), 1, "%s", at);
+            cr_assert_eq(n, last, "line %u instead of %u", n, last);
+            last = n + 1;
+        } else if (strstr(at, "out! ")) {
+            cr_assert_eq(sscanf(strstr(at, "out! "), "out! %u lines are missing", &n), 1);
+            missing += n;
+            last += n;
+        } else {
+            cr_assert(strstr(at, "out~ line"), "%s", at);
+        }
+    }
+    cr_assert_eq(last, total, "%u of %u", last, total);
+    cr_assert_gt(missing, 1000);
+    cr_assert_leq(missing - dropped, 1);
+    free(log);
+    rig_finish(&rig);
+}
+
+/* Deaths without end while nothing can be written: memory and descriptors are bounded. */
+Test(capture, misses_processes_when_too_many_wait_and_says_so)
+{
+    struct rig rig;
+    char place[96];
+
+    rig_init(&rig);
+    spoil(&rig, place);
+    for (uint32_t i = 1; i <= 100; i++) {
+        struct rig_process a = rig_start(&rig, 0, i);
+
+        rig_write(&a, FRAME_OUT, "dies\n");
+        rig_end(&a, NULL, NULL);
+    }
+    cr_assert_leq(capture_pool_facts(rig.pool).streams, 32);
+    unlink(place);
+    rig_turn_until_ended(&rig);
+    struct rig_process a = rig_start(&rig, 0, 101);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    char *log = rig_read(&rig, "logs/web.log");
+    cr_assert_eq(rig_count(log, "dies\n"), 16, "%s", log);
+    cr_assert(strstr(log, "#101] err! the output of 84 processes before this one is missing\n"),
+        "%s", log);
+    free(log);
+    rig_finish(&rig);
+}
+
+Test(capture, leaves_nothing_behind)
+{
+    struct rig rig;
+    int before = dup(0), after;
+
+    close(before);
+    rig_init(&rig);
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1), b = rig_start(&rig, 1, 1);
+    int orphan = fcntl(a.fds[FRAME_OUT], F_DUPFD_CLOEXEC, 100);
+    struct capture_process *never;
+    cr_assert_eq(capture_process_prepare(rig.pool, 2, 1, &never), 0);
+    capture_process_ended(never, NULL, NULL);
+    rig_write(&b, FRAME_OUT, "in the pipe at the end\n");
+    rig_end(&a, NULL, NULL);
+    rig_end(&b, NULL, NULL);
+    rig_close(&rig);
+    close(orphan);
+    after = dup(0);
+    close(after);
+    cr_assert_eq(after, before);
+    char *log = rig_read(&rig, "web.log");
+    cr_assert(strstr(log, "in the pipe at the end\n"));
+    free(log);
+    rig_finish(&rig);
+}
