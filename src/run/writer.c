@@ -2,8 +2,10 @@
 #include "run/writer.h"
 
 #include <errno.h>
+#include <linux/limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -126,23 +128,26 @@ static struct tap *take_told(struct writer *writer) {
     return tap;
 }
 
-static struct sink *take_news(struct writer *writer, int *ret_error) {
+/* The sink may be closed as soon as the lock is free: its name is copied. */
+static bool take_news(struct writer *writer, char name[PATH_MAX], int *ret_error) {
     struct sink *sink;
 
     pthread_mutex_lock(&writer->lock);
     for (sink = writer->sinks; sink && sink->error == sink->told; sink = sink->next)
         ;
-    if (sink)
+    if (sink) {
         *ret_error = sink->told = sink->error;
-    else
+        snprintf(name, PATH_MAX, "%s", sink->name);
+    } else {
         writer->has_news = false;
+    }
     pthread_mutex_unlock(&writer->lock);
-    return sink;
+    return sink != NULL;
 }
 
 static void on_wake(void *data, uint64_t value, int fd, unsigned events) {
     struct writer *writer = data;
-    struct sink *sink;
+    char name[PATH_MAX];
     struct tap *tap;
     eventfd_t count;
     int error = 0;
@@ -151,8 +156,8 @@ static void on_wake(void *data, uint64_t value, int fd, unsigned events) {
     eventfd_read(fd, &count);
     while ((tap = take_told(writer)))
         writer->events.told(writer->events.data, tap);
-    while ((sink = take_news(writer, &error)))
-        writer->events.trouble(writer->events.data, sink->name, error);
+    while (take_news(writer, name, &error))
+        writer->events.trouble(writer->events.data, name, error);
 }
 
 struct chunk *chunk_new(enum chunk_kind kind, struct tap *tap, size_t size) {
@@ -343,7 +348,7 @@ static void serve(struct writer *writer, struct sink *sink) {
     tick(writer, sink, loop_clock());
     if (sink->first)
         make_ready(writer, sink);
-    else if (sink->closing)
+    else if (sink->closing && !sink->is_ready)
         close_sink(writer, sink);
 }
 
