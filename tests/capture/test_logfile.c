@@ -65,6 +65,14 @@ static struct segment_list list_of(const struct rig *rig) {
     return list;
 }
 
+static size_t count_files(const struct rig *rig) {
+    struct segment_list list = list_of(rig);
+    size_t count = list.count;
+
+    segment_list_finish(&list);
+    return count;
+}
+
 static off_t size_of(const struct rig *rig, const char *file) {
     struct stat status;
     char path[512];
@@ -171,7 +179,7 @@ Test(logfile, rotates_by_age)
     rig_open(&rig);
     struct rig_process a = rig_start(&rig, 0, 1);
     rig_write(&a, FRAME_OUT, "line 00000000\n");
-    for (struct segment_list list = {0}; list.count == 0; list = list_of(&rig))
+    while (count_files(&rig) == 0)
         loop_turn(rig.loop, false);
     rig_write(&a, FRAME_OUT, "line 00000001\n");
     rig_end(&a, NULL, NULL);
