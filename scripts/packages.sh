@@ -50,4 +50,4 @@ BUILD_PACKAGES=(gcc libc6-dev meson ninja-build pkg-config liburing-dev libcap-d
     libjansson-dev)
 TEST_PACKAGES=(libcriterion-dev python3 python3-pytest python3-pytest-xdist g++ binutils libevent-dev
     clang clang-format libcap2-bin util-linux procps systemd zsh fish strace wrk golang-go
-    golang-github-varlink-go-dev lighttpd redis-server haproxy nginx-light)
+    golang-github-varlink-go-dev lighttpd redis-server haproxy nginx-light zstd)

@@ -27,6 +27,7 @@ int command_run(int argc, char **argv);
 int command_up(int argc, char **argv);
 int command_daemonize(int argc, char **argv);
 int command_pidfile(int argc, char **argv);
+int command_logs(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_completion(int argc, char **argv);

@@ -44,6 +44,7 @@ static const struct command {
         "ask for, signal or stop the daemon that holds a pidfile"},
     {"status", GROUP_CONTROL, command_status, "what runs: pools, workers, what they use"},
     {"top", GROUP_CONTROL, command_top, "the same, live"},
+    {"logs", GROUP_CONTROL, command_logs, "what workers have written"},
     {"events", GROUP_CONTROL, command_events, "what has happened and happens, as JSON"},
     {"start", GROUP_CONTROL, command_start, "start pools or workers"},
     {"stop", GROUP_CONTROL, command_stop, "stop them, with all that they have started"},

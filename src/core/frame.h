@@ -126,8 +126,12 @@ size_t frame_piece_room(enum frame_format format, size_t prefix, const struct fr
 void frame_add_piece(struct buffer *out, enum frame_format format, const struct buffer *prefix,
     const struct frame_piece *piece);
 
-/* Text for a terminal: control characters other than a tab become \x1b and the like. */
-void frame_add_visible(struct buffer *out, const char *text, size_t length);
+/*
+ * A line of text for a terminal: the prefix in the colour of its worker, if any is wanted, and
+ * control characters other than a tab shown as \x1b and the like.
+ */
+void frame_add_terminal_piece(struct buffer *out, const struct buffer *prefix, uint32_t worker,
+    bool coloured, const struct frame_piece *piece);
 
-/* The most that frame_add_visible() adds for each byte. */
-#define FRAME_WIDEST_VISIBLE 4
+/* The most that frame_add_terminal_piece() adds. */
+size_t frame_terminal_room(size_t prefix, const struct frame_piece *piece);

@@ -13,6 +13,10 @@
 #define TEXT_AROUND 4
 #define JSON_AROUND 48
 
+/* Two colours, and a control character as "\x01". */
+#define TERMINAL_AROUND 16
+#define TERMINAL_WIDEST 4
+
 /* A control character, or a byte that is not UTF-8: "\u0001". */
 #define JSON_WIDEST 6
 
@@ -144,7 +148,7 @@ static bool is_visible(unsigned char c) {
     return c == '\t' || (c >= 0x20 && c != 0x7f);
 }
 
-void frame_add_visible(struct buffer *out, const char *text, size_t length) {
+static void add_visible(struct buffer *out, const char *text, size_t length) {
     for (size_t i = 0; i < length;) {
         size_t n = 0;
 
@@ -155,4 +159,20 @@ void frame_add_visible(struct buffer *out, const char *text, size_t length) {
         if (i < length)
             buffer_add_format(out, "\\x%02x", (unsigned char)text[i++]);
     }
+}
+
+void frame_add_terminal_piece(struct buffer *out, const struct buffer *prefix, uint32_t worker,
+    bool coloured, const struct frame_piece *piece) {
+    static const char *const colours[] = {
+        "\033[32m", "\033[33m", "\033[34m", "\033[35m", "\033[36m", "\033[31m"};
+
+    buffer_add_text(out, coloured ? colours[worker % ELEMENTS(colours)] : "");
+    buffer_add(out, prefix->data, prefix->length);
+    buffer_add_format(out, "%c%s ", frame_end_mark(piece->end), coloured ? "\033[0m" : "");
+    add_visible(out, piece->text, piece->length);
+    buffer_add(out, "\n", 1);
+}
+
+size_t frame_terminal_room(size_t prefix, const struct frame_piece *piece) {
+    return prefix + TERMINAL_AROUND + TERMINAL_WIDEST * piece->length;
 }

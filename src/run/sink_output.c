@@ -20,6 +20,7 @@ struct output {
     struct sink sink;
     struct outlet outlet;
     bool is_terminal, is_coloured;
+    uint32_t worker;
     struct buffer prefix, out;
     char prefix_memory[FRAME_PREFIX_MAX];
 };
@@ -29,13 +30,10 @@ static struct output *output_of(struct sink *sink) {
 }
 
 static void begin(struct sink *sink, uint64_t wall, const struct frame_tag *tag) {
-    static const char *const colours[] = {
-        "\033[32m", "\033[33m", "\033[34m", "\033[35m", "\033[36m", "\033[31m"};
     struct output *output = output_of(sink);
 
     output->prefix = BUFFER(output->prefix_memory);
-    if (output->is_coloured)
-        buffer_add_text(&output->prefix, colours[tag->worker % ELEMENTS(colours)]);
+    output->worker = tag->worker;
     frame_add_prefix(&output->prefix, FRAME_TEXT, wall, tag);
 }
 
@@ -58,16 +56,6 @@ static int flush(struct sink *sink) {
     return 0;
 }
 
-static void add_for_terminal(struct output *output, const struct frame_piece *piece) {
-    struct buffer *out = &output->out;
-
-    buffer_add(out, output->prefix.data, output->prefix.length);
-    buffer_add_format(
-        out, "%c%s ", frame_end_mark(piece->end), output->is_coloured ? "\033[0m" : "");
-    frame_add_visible(out, piece->text, piece->length);
-    buffer_add(out, "\n", 1);
-}
-
 static int grow(struct buffer *out, size_t size) {
     char *grown = realloc(out->data, size);
 
@@ -80,8 +68,7 @@ static int grow(struct buffer *out, size_t size) {
 
 static int take_piece(struct sink *sink, const struct frame_piece *piece) {
     struct output *output = output_of(sink);
-    size_t needed = output->prefix.length + FRAME_WIDEST_VISIBLE * piece->length +
-                    16; /* mark, colour, newline */
+    size_t needed = frame_terminal_room(output->prefix.length, piece);
 
     if (output->out.size - output->out.length <= needed) {
         int r = flush(sink);
@@ -92,7 +79,8 @@ static int take_piece(struct sink *sink, const struct frame_piece *piece) {
             return r;
     }
     if (output->is_terminal)
-        add_for_terminal(output, piece);
+        frame_add_terminal_piece(
+            &output->out, &output->prefix, output->worker, output->is_coloured, piece);
     else
         frame_add_piece(&output->out, FRAME_TEXT, &output->prefix, piece);
     return 0;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The logs of a directory, and each log as one sequence of lines over all of its files: the rotated
+ * ones, compressed or not, the oldest first, then the one that is written to. It goes on over
+ * rotations that happen meanwhile.
+ */
+
+#include "logs/reader.h"
+
+/* Where brood keeps logs unless told otherwise: /var/log/brood, or under $XDG_STATE_HOME. */
+const char *archive_default_directory(char *buffer, size_t size);
+
+/* One log: a pool's, or in raw that of one worker and stream. */
+struct archive {
+    int directory; /* the caller's */
+    char name[SEGMENT_NAME_MAX];
+    struct entry origin; /* pool, and in raw worker and stream: what the name says */
+    bool is_raw;
+
+    struct segment_list list;
+    size_t at;                   /* the next of `list` */
+    uint64_t next_sequence;      /* of the first file that has not been begun */
+    struct reader *reader;       /* NULL: none open */
+    bool is_current;             /* it reads the file that is, or was, written to */
+    char file[SEGMENT_NAME_MAX]; /* what it reads */
+};
+
+struct archive_list {
+    struct archive *archives;
+    size_t count;
+};
+
+/* The logs of a directory, by name. */
+int archive_list(int directory, struct archive_list *ret_list);
+void archive_list_finish(struct archive_list *list);
+
+/*
+ * Begins to read, leaving out files whose last line is older than `since` and those before number
+ * `first` of the archive's list (0: none).
+ */
+int archive_begin(struct archive *archive, uint64_t since, size_t first);
+
+/*
+ * The next line: 1; 0: there is none now. Without `follow` the end is the end: an unfinished last
+ * line is given as it is, and no new file is looked for.
+ */
+int archive_next(struct archive *archive, bool follow, struct entry **ret_entry);
+
+/* Where it stands, for messages. */
+const char *archive_file(const struct archive *archive);
