@@ -5,11 +5,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "base/macro.h"
 #include "base/nsec.h"
 
 #define SECONDS_A_DAY 86400
-#define LAST_SECOND   UINT64_C(253402300799) /* of the year 9999 */
 
 struct date {
     unsigned year, month, day;
@@ -52,7 +50,7 @@ static void put_digits(char *text, unsigned value, unsigned digits) {
 }
 
 const char *utc_format(uint64_t wall, char buffer[UTC_LENGTH + 1]) {
-    uint64_t seconds = MIN(wall / NSEC_PER_SEC, LAST_SECOND);
+    uint64_t seconds = wall / NSEC_PER_SEC;
     unsigned of_day = (unsigned)(seconds % SECONDS_A_DAY);
     struct date date = date_of((unsigned)(seconds / SECONDS_A_DAY));
 
@@ -102,6 +100,10 @@ int utc_parse(const char *text, uint64_t *ret_wall) {
         return -EINVAL;
 
     uint64_t seconds = (uint64_t)days * SECONDS_A_DAY + hour * 3600 + minute * 60 + second;
-    *ret_wall = seconds * NSEC_PER_SEC + digits(text + 20, 6) * NSEC_PER_USEC;
+    uint64_t wall, part = digits(text + 20, 6) * NSEC_PER_USEC;
+    if (__builtin_mul_overflow(seconds, NSEC_PER_SEC, &wall) ||
+        __builtin_add_overflow(wall, part, &wall))
+        return -EINVAL;
+    *ret_wall = wall;
     return 0;
 }

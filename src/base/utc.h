@@ -15,5 +15,5 @@
  */
 const char *utc_format(uint64_t wall, char buffer[UTC_LENGTH + 1]);
 
-/* Reads exactly UTC_LENGTH characters. -EINVAL: that is no time, or one before 1970. */
+/* Reads exactly UTC_LENGTH characters. -EINVAL: that is no time, or not one from 1970 to 2554. */
 int utc_parse(const char *text, uint64_t *ret_wall);
