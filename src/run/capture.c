@@ -49,12 +49,13 @@ int capture_free(struct capture *capture, nsec_t patience) {
         stream_drain(stream);
         stream_end(stream);
     }
-    int r = capture_writers_free(capture, patience);
-    if (r < 0)
-        return r;
+    nsec_t deadline = nsec_add(loop_clock(), patience);
+    int r = capture_writers_free(capture, deadline);
+    int packed = packer_free(capture->packer, deadline);
+    if (r < 0 || packed < 0)
+        return r < 0 ? r : packed;
     while (capture->streams)
         stream_free(capture->streams);
-    packer_free(capture->packer);
     if (capture->null_fd >= 0)
         close(capture->null_fd);
     free(capture->scratch);

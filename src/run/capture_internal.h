@@ -100,10 +100,10 @@ struct capture_sink *capture_sink_ref(struct capture_sink *sink);
 struct capture_sink *capture_sink_unref(struct capture_sink *sink);
 
 /* -ETIMEDOUT where one could not be waited for. */
-int capture_writers_free(struct capture *capture, nsec_t patience);
+int capture_writers_free(struct capture *capture, nsec_t deadline);
 
 /* The writer has something to say about a tap. */
-void capture_stream_told(struct stream *stream);
+void capture_stream_told(struct stream *stream, struct tap_news news);
 
 int stream_new(
     struct capture_process *process, enum frame_stream which, struct stream **ret_stream);

@@ -15,9 +15,9 @@
 #include "run/sink_output.h"
 #include "run/sink_syslog.h"
 
-static void on_told(void *data, struct tap *tap) {
+static void on_told(void *data, struct tap *tap, struct tap_news news) {
     (void)data;
-    capture_stream_told(container_of(tap, struct stream, tap));
+    capture_stream_told(container_of(tap, struct stream, tap), news);
 }
 
 static void on_trouble(void *data, const char *sink, int error) {
@@ -59,13 +59,14 @@ static int writer_get(struct capture *capture, const char *key, struct writer **
     return writer_add(capture, key, ret_writer);
 }
 
-int capture_writers_free(struct capture *capture, nsec_t patience) {
-    nsec_t deadline = nsec_add(loop_clock(), patience);
+int capture_writers_free(struct capture *capture, nsec_t deadline) {
     int result = 0;
 
+    for (struct capture_writer *w = capture->writers; w; w = w->next)
+        writer_stop(w->writer);
     while (capture->writers) {
         struct capture_writer *first = capture->writers;
-        int r = writer_free(first->writer, nsec_sub(deadline, loop_clock()));
+        int r = writer_free(first->writer, deadline);
 
         result = r < 0 ? r : result;
         capture->writers = first->next;
@@ -130,6 +131,21 @@ static int format_keys(const struct capture_pool *pool, uint32_t worker, enum fr
     return n >= PATH_MAX || m >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/* The file of a pool that has been reloaded: still the same sink, with the new settings. */
+static void configure(
+    const struct capture_pool *pool, const struct capture_sink *sink, enum frame_stream stream) {
+    struct logfile_settings *settings;
+
+    if (pool->settings.targets[stream] != CAPTURE_FILE)
+        return;
+    settings = malloc(sizeof(*settings));
+    if (!settings)
+        return; /* then it goes on with the old ones */
+    *settings = pool->settings.file;
+    settings->packer = pool->settings.compress ? pool->capture->packer : NULL;
+    writer_configure_take(sink->writer, sink->sink, settings);
+}
+
 static int add_sink(struct capture_pool *pool, uint32_t worker, enum frame_stream stream,
     struct capture_sink *added) {
     int r = new_sink(pool, worker, stream, &added->sink);
@@ -153,6 +169,7 @@ int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stre
         return r;
     for (struct capture_sink *sink = pool->capture->sinks; sink; sink = sink->next) {
         if (strcmp(sink->key, key) == 0) {
+            configure(pool, sink, stream);
             *ret_sink = capture_sink_ref(sink);
             return 0;
         }

@@ -227,13 +227,13 @@ static void on_readable(void *data, uint64_t value, int fd, unsigned events) {
         read_in_turn(stream, share);
 }
 
-void capture_stream_told(struct stream *stream) {
-    if (stream->tap.ended) {
+void capture_stream_told(struct stream *stream, struct tap_news news) {
+    if (news.ended) {
         stream_free(stream);
         return;
     }
     set_muted(stream, false);
-    if (stream->tap.cannot_splice)
+    if (news.cannot_splice)
         stream->splices = false;
 }
 

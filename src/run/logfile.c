@@ -35,6 +35,8 @@ int logfile_write(struct logfile *file, const char *bytes, size_t length, size_t
     size_t done = 0;
     int r = logfile_open(file);
 
+    if (r >= 0 && file->size == 0 && length > 0)
+        logfile_begin_age(file);
     while (r >= 0 && done < length) {
         ssize_t n = write(file->fd, bytes + done, length - done);
 
@@ -90,7 +92,7 @@ static int make_room(struct logfile *file, size_t needed) {
 static void begin(struct sink *sink, uint64_t wall, const struct frame_tag *tag) {
     struct logfile *file = logfile_of(sink);
 
-    file->prefix = BUFFER(file->prefix_memory);
+    file->prefix = (struct buffer){.data = file->prefix_memory, .size = file->prefix_size};
     frame_add_prefix(&file->prefix, file->settings.format, wall, tag);
 }
 
@@ -182,6 +184,8 @@ static int move(struct sink *sink, int pipe) {
         r = logfile_open(file);
         if (r < 0)
             break;
+        if (file->size == 0)
+            logfile_begin_age(file);
         size_t most = room_before_rotation(file, SPLICE_TURN);
         r = most == 0 ? finish_line(file, pipe) : splice_some(file, pipe, most);
         if (r == 0)
@@ -206,7 +210,7 @@ static nsec_t tick(struct sink *sink, nsec_t now) {
 
     if (now >= file->rotate_at && file->size > 0 && flush(sink) >= 0 && file->fd >= 0)
         logfile_rotate(file);
-    if (file->rotate_at == NSEC_NEVER)
+    if (file->rotate_at == NSEC_NEVER || file->size == 0)
         return NSEC_NEVER;
     return MAX(file->rotate_at, nsec_add(now, NSEC_PER_SEC));
 }
@@ -222,12 +226,29 @@ static void close_file(struct sink *sink) {
     free(file);
 }
 
+static void fill_in_defaults(struct logfile_settings *settings) {
+    settings->mode = settings->mode ? settings->mode : 0640;
+    settings->directory_mode = settings->directory_mode ? settings->directory_mode : 0755;
+}
+
+/* Directory and name stay what they are: another file would be another sink. */
+static void configure(struct sink *sink, const void *settings) {
+    struct logfile *file = logfile_of(sink);
+    const char *directory = file->settings.directory, *name = file->settings.name;
+
+    file->settings = *(const struct logfile_settings *)settings;
+    file->settings.directory = directory;
+    file->settings.name = name;
+    fill_in_defaults(&file->settings);
+}
+
 static const struct sink_ops logfile_ops = {
     .begin = begin,
     .piece = take_piece,
     .flush = flush,
     .splice = move,
     .reopen = reopen,
+    .configure = configure,
     .tick = tick,
     .close = close_file,
 };
@@ -246,13 +267,14 @@ static int copy_names(struct logfile *file) {
 }
 
 int logfile_new(const struct logfile_settings *settings, struct sink **ret_sink) {
-    struct logfile *file = calloc(1, sizeof(*file));
+    size_t prefix_size = settings->format == FRAME_RAW ? 1 : FRAME_PREFIX_MAX;
+    struct logfile *file = calloc(1, sizeof(*file) + prefix_size);
 
     if (!file)
         return -ENOMEM;
+    file->prefix_size = prefix_size;
     file->settings = *settings;
-    file->settings.mode = settings->mode ? settings->mode : 0640;
-    file->settings.directory_mode = settings->directory_mode ? settings->directory_mode : 0755;
+    fill_in_defaults(&file->settings);
     file->directory = file->fd = -1;
     file->rotate_at = NSEC_NEVER;
     if (copy_names(file) < 0) {

@@ -19,8 +19,9 @@ struct logfile {
     int told;          /* a failure without which it goes on: rotation, compression */
 
     struct buffer prefix;
-    struct buffer out; /* data NULL while there is nothing in it */
-    char prefix_memory[FRAME_PREFIX_MAX];
+    struct buffer out;  /* data NULL while there is nothing in it */
+    size_t prefix_size; /* 1 in raw, where there is none: there may be thousands of these */
+    char prefix_memory[];
 };
 
 static inline struct logfile *logfile_of(struct sink *sink) {
@@ -30,6 +31,9 @@ static inline struct logfile *logfile_of(struct sink *sink) {
 /* Sees to it that the file is open, and still the one that its name means. */
 int logfile_open(struct logfile *file);
 void logfile_close(struct logfile *file);
+
+/* The first bytes are about to be written: its age counts from now on. */
+void logfile_begin_age(struct logfile *file);
 
 /* Gives the file its name for good and begins a new one. A failure is told, and tried again later.
  */

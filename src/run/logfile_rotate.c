@@ -141,6 +141,11 @@ static nsec_t age_limit(const struct logfile *file, int fd) {
     return nsec_add(loop_clock(), nsec_sub(file->settings.max_age, age));
 }
 
+void logfile_begin_age(struct logfile *file) {
+    if (file->settings.max_age > 0)
+        file->rotate_at = nsec_add(loop_clock(), file->settings.max_age);
+}
+
 static int adopt(struct logfile *file, int fd) {
     struct stat status;
     uint64_t size;
@@ -244,9 +249,16 @@ static int open_anew(struct logfile *file) {
 int logfile_open(struct logfile *file) {
     struct stat status;
 
-    if (file->fd >= 0 && fstat(file->fd, &status) == 0 && status.st_nlink > 0)
-        return 0;
-    return open_anew(file);
+    if (file->fd < 0 || fstat(file->fd, &status) < 0 || status.st_nlink == 0)
+        return open_anew(file);
+
+    /* Somebody may have cut it off (logrotate's copytruncate). */
+    if ((uint64_t)status.st_size < file->size) {
+        file->size = (uint64_t)status.st_size;
+        if (lseek(file->fd, status.st_size, SEEK_SET) < 0)
+            return -errno;
+    }
+    return 0;
 }
 
 static void enforce_limits(struct logfile *file) {

@@ -26,9 +26,10 @@ struct job {
 
 struct packer {
     pthread_t thread;
-    bool has_thread, stopping;
+    bool has_thread, stopping, has_ended;
     pthread_mutex_t lock;
     pthread_cond_t work;
+    pthread_cond_t over; /* has_ended */
     struct job *first, *last;
     pid_t child; /* 0: none */
 };
@@ -229,6 +230,8 @@ static void *packer_main(void *data) {
         job_free(job);
         pthread_mutex_lock(&packer->lock);
     }
+    packer->has_ended = true;
+    pthread_cond_signal(&packer->over);
     pthread_mutex_unlock(&packer->lock);
     return NULL;
 }
@@ -253,11 +256,16 @@ static int start_thread(struct packer *packer) {
 
 int packer_new(struct packer **ret_packer) {
     struct packer *packer = calloc(1, sizeof(*packer));
+    pthread_condattr_t monotonic;
 
     if (!packer)
         return -ENOMEM;
     pthread_mutex_init(&packer->lock, NULL);
     pthread_cond_init(&packer->work, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&packer->over, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     *ret_packer = packer;
     return 0;
 }
@@ -318,23 +326,42 @@ int packer_put(struct packer *packer, const char *directory, const char *name) {
     return r;
 }
 
-struct packer *packer_free(struct packer *packer) {
-    struct job *job;
+/* True when it has ended before the deadline. */
+static bool stop(struct packer *packer, nsec_t deadline) {
+    struct timespec until = {
+        .tv_sec = (time_t)(deadline / NSEC_PER_SEC),
+        .tv_nsec = (long)(deadline % NSEC_PER_SEC),
+    };
+    int r = 0;
 
-    if (!packer)
-        return NULL;
     pthread_mutex_lock(&packer->lock);
     packer->stopping = true;
     if (packer->child > 0)
         kill(packer->child, SIGKILL);
     pthread_cond_signal(&packer->work);
+    while (packer->has_thread && !packer->has_ended && r == 0)
+        r = pthread_cond_timedwait(&packer->over, &packer->lock, &until);
+    bool is_over = !packer->has_thread || packer->has_ended;
     pthread_mutex_unlock(&packer->lock);
+    return is_over;
+}
+
+int packer_free(struct packer *packer, nsec_t deadline) {
+    struct job *job;
+
+    if (!packer)
+        return 0;
+    if (!stop(packer, deadline)) {
+        pthread_detach(packer->thread);
+        return -ETIMEDOUT;
+    }
     if (packer->has_thread)
         pthread_join(packer->thread, NULL);
     while ((job = take_job(packer)))
         job_free(job);
+    pthread_cond_destroy(&packer->over);
     pthread_cond_destroy(&packer->work);
     pthread_mutex_destroy(&packer->lock);
     free(packer);
-    return NULL;
+    return 0;
 }

@@ -11,6 +11,8 @@
  * beside its finished copy is removed, at the next start.
  */
 
+#include "base/nsec.h"
+
 struct packer;
 
 /* Starts no thread before there is something to do. -ENOMEM. */
@@ -23,5 +25,8 @@ int packer_new(struct packer **ret_packer);
  */
 int packer_put(struct packer *packer, const char *directory, const char *name);
 
-/* Ends what is under way; it begins anew when it is put again. Accepts NULL; returns NULL. */
-struct packer *packer_free(struct packer *packer);
+/*
+ * Ends what is under way; it begins anew when it is put again. -ETIMEDOUT: the disk does not answer
+ * before the deadline; thread and memory are left behind. Accepts NULL.
+ */
+int packer_free(struct packer *packer, nsec_t deadline);

@@ -42,6 +42,9 @@ struct sink_ops {
     /* Somebody may have moved the file away: opens it anew. May be NULL. */
     int (*reopen)(struct sink *sink);
 
+    /* Takes new settings over, from memory that is freed afterwards. May be NULL. */
+    void (*configure)(struct sink *sink, const void *settings);
+
     /* Does what time brings, and says when to be called again. May be NULL. */
     nsec_t (*tick)(struct sink *sink, nsec_t now);
 
@@ -59,8 +62,9 @@ struct sink {
     struct sink *next, *next_ready;
     struct chunk *first, *last;
     bool is_ready, wants_reopen, closing;
-    int error;  /* why it takes nothing, or does not do all that it should; 0: it does */
-    int told;   /* what has been told of that */
-    bool stuck; /* takes nothing before `due` */
-    nsec_t due; /* when to try again, or to tick */
+    void *settings; /* new ones, to be taken over; NULL: none */
+    int error;      /* why it takes nothing, or does not do all that it should; 0: it does */
+    int told;       /* what has been told of that */
+    bool stuck;     /* takes nothing before `due` */
+    nsec_t due;     /* when to try again, or to tick */
 };

@@ -27,11 +27,11 @@ struct tap {
     bool passes; /* the line that is being written is one that the limit lets pass */
 
     /* Under the writer's lock. */
-    size_t queued;       /* bytes in chunks */
-    size_t room_at;      /* tell the loop when no more than this is queued; SIZE_MAX: no need to */
-    bool splices, ended; /* a splice is under way; the last chunk has been written */
-    bool cannot_splice;  /* the sink has refused */
-    bool is_told;        /* in the list of those of whom the loop is to be told */
+    size_t queued;      /* bytes in chunks */
+    size_t room_at;     /* tell the loop when no more than this is queued; SIZE_MAX: no need to */
+    bool ended;         /* the last chunk has been written */
+    bool cannot_splice; /* the sink has refused */
+    bool is_told;       /* in the list of those of whom the loop is to be told */
     struct tap *next_told;
 };
 

@@ -31,11 +31,12 @@ struct writer {
 
     pthread_mutex_t lock;
     pthread_cond_t work;
+    pthread_cond_t over; /* has_ended */
     struct sink *sinks;
     struct sink *first_ready, *last_ready;
     struct tap *first_told, *last_told;
     nsec_t due; /* the earliest of all sinks, or earlier */
-    bool has_news, stopping;
+    bool has_news, stopping, has_ended;
 };
 
 static nsec_t sink_due(const struct sink *sink) {
@@ -113,13 +114,14 @@ static void tell_tap(struct writer *writer, struct tap *tap) {
     wake_loop(writer);
 }
 
-static struct tap *take_told(struct writer *writer) {
+static struct tap *take_told(struct writer *writer, struct tap_news *ret_news) {
     struct tap *tap;
 
     pthread_mutex_lock(&writer->lock);
     tap = writer->first_told;
     if (tap) {
         tap->is_told = false;
+        *ret_news = (struct tap_news){tap->ended, tap->cannot_splice};
         writer->first_told = tap->next_told;
         if (!writer->first_told)
             writer->last_told = NULL;
@@ -147,6 +149,7 @@ static bool take_news(struct writer *writer, char name[PATH_MAX], int *ret_error
 
 static void on_wake(void *data, uint64_t value, int fd, unsigned events) {
     struct writer *writer = data;
+    struct tap_news news = {false, false};
     char name[PATH_MAX];
     struct tap *tap;
     eventfd_t count;
@@ -154,8 +157,8 @@ static void on_wake(void *data, uint64_t value, int fd, unsigned events) {
 
     (void)value, (void)events;
     eventfd_read(fd, &count);
-    while ((tap = take_told(writer)))
-        writer->events.told(writer->events.data, tap);
+    while ((tap = take_told(writer, &news)))
+        writer->events.told(writer->events.data, tap, news);
     while (take_news(writer, name, &error))
         writer->events.trouble(writer->events.data, name, error);
 }
@@ -183,7 +186,6 @@ void writer_put_take(struct writer *writer, struct chunk *chunk) {
 
     pthread_mutex_lock(&writer->lock);
     chunk->tap->queued += cost(chunk);
-    chunk->tap->splices |= chunk->kind == CHUNK_SPLICE;
     if (sink->last)
         sink->last->next = chunk;
     else
@@ -227,6 +229,14 @@ void writer_remove_sink(struct writer *writer, struct sink *sink) {
     pthread_mutex_unlock(&writer->lock);
 }
 
+void writer_configure_take(struct writer *writer, struct sink *sink, void *settings) {
+    pthread_mutex_lock(&writer->lock);
+    free(sink->settings);
+    sink->settings = settings;
+    make_ready(writer, sink);
+    pthread_mutex_unlock(&writer->lock);
+}
+
 void writer_reopen(struct writer *writer) {
     pthread_mutex_lock(&writer->lock);
     for (struct sink *sink = writer->sinks; sink; sink = sink->next) {
@@ -251,7 +261,6 @@ static void release(struct writer *writer, struct chunk *chunk, int result) {
     struct tap *tap = chunk->tap;
 
     tap->queued -= cost(chunk);
-    tap->splices &= chunk->kind != CHUNK_SPLICE;
     tap->cannot_splice |= result == -EOPNOTSUPP;
     tap->ended |= chunk->kind == CHUNK_END;
     if (tap->ended || chunk->kind == CHUNK_SPLICE ||
@@ -326,10 +335,24 @@ static void close_sink(struct writer *writer, struct sink *sink) {
         drop_first(sink);
         release(writer, chunk, 0);
     }
+    free(sink->settings);
     sink->ops->close(sink);
 }
 
+static void configure(struct writer *writer, struct sink *sink) {
+    void *settings = TAKE(sink->settings);
+
+    if (!settings)
+        return;
+    pthread_mutex_unlock(&writer->lock);
+    if (sink->ops->configure)
+        sink->ops->configure(sink, settings);
+    free(settings);
+    pthread_mutex_lock(&writer->lock);
+}
+
 static void serve(struct writer *writer, struct sink *sink) {
+    configure(writer, sink);
     int r = reopen(writer, sink);
 
     if (r >= 0)
@@ -365,16 +388,15 @@ static void look_at_clock(struct writer *writer, nsec_t now) {
     }
 }
 
-static void wait_for_work(struct writer *writer) {
+static int wait_until(struct writer *writer, pthread_cond_t *condition, nsec_t when) {
     struct timespec until = {
-        .tv_sec = (time_t)(writer->due / NSEC_PER_SEC),
-        .tv_nsec = (long)(writer->due % NSEC_PER_SEC),
+        .tv_sec = (time_t)(when / NSEC_PER_SEC),
+        .tv_nsec = (long)(when % NSEC_PER_SEC),
     };
 
-    if (writer->due == NSEC_NEVER)
-        pthread_cond_wait(&writer->work, &writer->lock);
-    else
-        pthread_cond_timedwait(&writer->work, &writer->lock, &until);
+    if (when == NSEC_NEVER)
+        return -pthread_cond_wait(condition, &writer->lock);
+    return -pthread_cond_timedwait(condition, &writer->lock, &until);
 }
 
 static void close_all(struct writer *writer) {
@@ -399,10 +421,12 @@ static void *writer_main(void *data) {
         if (sink)
             serve(writer, sink);
         else
-            wait_for_work(writer);
+            wait_until(writer, &writer->work, writer->due);
     }
     write_last(writer);
     close_all(writer);
+    writer->has_ended = true;
+    pthread_cond_signal(&writer->over);
     pthread_mutex_unlock(&writer->lock);
     return NULL;
 }
@@ -410,6 +434,7 @@ static void *writer_main(void *data) {
 static void destroy(struct writer *writer) {
     close(writer->wake_fd);
     pthread_cond_destroy(&writer->work);
+    pthread_cond_destroy(&writer->over);
     pthread_mutex_destroy(&writer->lock);
     free(writer);
 }
@@ -435,6 +460,7 @@ static void init_lock(struct writer *writer) {
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&writer->work, &monotonic);
+    pthread_cond_init(&writer->over, &monotonic);
     pthread_condattr_destroy(&monotonic);
     pthread_mutex_init(&writer->lock, NULL);
 }
@@ -472,30 +498,27 @@ int writer_new(struct loop *loop, const struct writer_events *events, struct wri
     return 0;
 }
 
-int writer_free(struct writer *writer, nsec_t patience) {
-    if (!writer)
-        return 0;
-
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(patience / NSEC_PER_SEC);
-    until.tv_nsec += (long)(patience % NSEC_PER_SEC);
-    if (until.tv_nsec >= (long)NSEC_PER_SEC) {
-        until.tv_sec++;
-        until.tv_nsec -= (long)NSEC_PER_SEC;
-    }
-
+void writer_stop(struct writer *writer) {
     loop_remove(writer->loop, writer->source);
     pthread_mutex_lock(&writer->lock);
     writer->stopping = true;
     pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->lock);
-    if (pthread_clockjoin_np(writer->thread, NULL, CLOCK_MONOTONIC, &until) == 0) {
-        destroy(writer);
-        return 0;
-    }
+}
 
-    /* It may still use all of it. */
-    pthread_detach(writer->thread);
-    return -ETIMEDOUT;
+int writer_free(struct writer *writer, nsec_t deadline) {
+    int r = 0;
+
+    pthread_mutex_lock(&writer->lock);
+    while (!writer->has_ended && r == 0)
+        r = wait_until(writer, &writer->over, deadline);
+    bool has_ended = writer->has_ended;
+    pthread_mutex_unlock(&writer->lock);
+    if (!has_ended) {
+        pthread_detach(writer->thread); /* it may still use all of it */
+        return -ETIMEDOUT;
+    }
+    pthread_join(writer->thread, NULL);
+    destroy(writer);
+    return 0;
 }

@@ -21,10 +21,16 @@
 #include "loop/loop.h"
 #include "run/tap.h"
 
+/* How a stream stands, as of one moment: the thread goes on meanwhile. */
+struct tap_news {
+    bool ended;         /* its last chunk has been written: the writer knows it no more */
+    bool cannot_splice; /* the sink has refused: read it instead */
+};
+
 /* What the loop is told. */
 struct writer_events {
     /* There is room again, a splice is over, or the last chunk of the stream has been written. */
-    void (*told)(void *data, struct tap *tap);
+    void (*told)(void *data, struct tap *tap, struct tap_news news);
 
     /* A sink has begun (`error`) to fail, or works again (0). */
     void (*trouble)(void *data, const char *sink, int error);
@@ -35,18 +41,24 @@ struct writer_events {
 /* -ENOMEM, -EAGAIN (no thread to be had), -EMFILE, -ENFILE. */
 int writer_new(struct loop *loop, const struct writer_events *events, struct writer **ret_writer);
 
+/* Asks it to write what is waiting and to end, without waiting for it. Nothing may be put then. */
+void writer_stop(struct writer *writer);
+
 /*
- * Writes what is waiting, as long as `patience` lasts, and ends. Whoever cannot be waited for (a
- * disk that does not answer) is left behind with its memory, and -ETIMEDOUT returned. Sinks and
- * what they have not taken are gone afterwards; taps stay the caller's. Accepts NULL.
+ * After writer_stop(): waits for it until `deadline`. Whoever cannot be waited for (a disk that
+ * does not answer) is left behind with its memory, and -ETIMEDOUT returned. Sinks and what they
+ * have not taken are gone afterwards; taps stay the caller's.
  */
-int writer_free(struct writer *writer, nsec_t patience);
+int writer_free(struct writer *writer, nsec_t deadline);
 
 /* Hands a sink over. */
 void writer_add_sink_take(struct writer *writer, struct sink *sink);
 
 /* Closes a sink once its chunks have been written. No tap may write to it any more. */
 void writer_remove_sink(struct writer *writer, struct sink *sink);
+
+/* Changes what a sink was made with; the settings are the sink's, to be freed with free(). */
+void writer_configure_take(struct writer *writer, struct sink *sink, void *settings);
 
 /* Opens files anew, of all sinks. */
 void writer_reopen(struct writer *writer);

@@ -476,3 +476,62 @@ Test(logfile, writes_json)
     free(log);
     rig_finish(&rig);
 }
+
+/* logrotate's copytruncate: the file goes on from where it was cut off. */
+Test(logfile, goes_on_in_a_file_that_was_cut_off)
+{
+    static const enum frame_format formats[] = {FRAME_TEXT, FRAME_RAW};
+    char path[128];
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *name = formats[i] == FRAME_RAW ? "web@0.out.log" : "web.log";
+        struct rig rig;
+
+        rig_init(&rig);
+        rig.settings.file.format = formats[i];
+        rig_open(&rig);
+        struct rig_process a = rig_start(&rig, 0, 1);
+        rig_write(&a, FRAME_OUT, "line 00000000\n");
+        snprintf(path, sizeof(path), "%s/%s", rig.directory, name);
+        for (struct stat status = {0}; status.st_size == 0; stat(path, &status))
+            loop_turn(rig.loop, false);
+        cr_assert_eq(truncate(path, 0), 0);
+        rig_write(&a, FRAME_OUT, "line 00000001\n");
+        rig_end(&a, NULL, NULL);
+        rig_turn_until_ended(&rig);
+        rig_close(&rig);
+        char *log = rig_read(&rig, name);
+        cr_assert_eq(rig_count(log, "line 00000001\n"), 1);
+        cr_assert_eq(rig_count(log, "line"), 1);
+        cr_assert_neq(log[0], '\0');
+        free(log);
+        rig_finish(&rig);
+    }
+}
+
+/* A reload: the same file, rotated otherwise from then on, while old processes go on. */
+Test(logfile, takes_new_settings_for_the_same_file)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    write_lines(&rig, &a, 1000);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    cr_assert_eq(count_files(&rig), 0);
+
+    struct capture_pool *before = rig.pool;
+    rig.settings.file.max_size = 10000;
+    rig_open(&rig);
+    capture_pool_free(before);
+    run(&rig, 1000);
+    rig_close(&rig);
+    cr_assert_eq(rig.troubles, 0);
+    cr_assert_gt(count_files(&rig), 3);
+    char *log = rig_read_all(&rig, "web.log");
+    cr_assert_eq(rig_count(log, "line"), 2000);
+    free(log);
+    rig_finish(&rig);
+}
