@@ -55,14 +55,6 @@ static void put(struct stream *stream, struct chunk *chunk) {
     writer_put_take(stream->sink->writer, chunk);
 }
 
-/* A mark that takes no room. Where there is not even memory for that, it is missing. */
-static void put_mark(struct stream *stream, enum chunk_kind kind) {
-    struct chunk *chunk = chunk_new(kind, &stream->tap, 0);
-
-    if (chunk)
-        put(stream, chunk);
-}
-
 /* The last words */
 
 static void remember(struct stream *stream, const char *bytes, size_t n) {
@@ -111,6 +103,19 @@ static void confess(struct stream *stream) {
     put(stream, hole);
 }
 
+/*
+ * What marks a place in the stream stands after the hole that comes before it. It takes no room;
+ * where there is not even memory for it, it is missing.
+ */
+static void put_mark(struct stream *stream, enum chunk_kind kind) {
+    struct chunk *chunk = chunk_new(kind, &stream->tap, 0);
+
+    if (stream->dropping)
+        confess(stream);
+    if (chunk)
+        put(stream, chunk);
+}
+
 /* Once it has begun, half of the room has to be free again, or there would be a hole a line. */
 static bool must_drop(struct stream *stream, size_t room) {
     if (stream->dropping && room >= limit_of(stream) / 2)
@@ -126,8 +131,6 @@ static bool must_drop(struct stream *stream, size_t room) {
 static void finish(struct stream *stream) {
     if (stream->is_over)
         return;
-    if (stream->dropping)
-        confess(stream);
     set_muted(stream, false);
     stream->is_over = true;
     loop_remove(stream->pool->capture->loop, stream->source);
@@ -261,6 +264,8 @@ void stream_note(struct stream *stream, const char *text) {
 
     if (!chunk)
         return;
+    if (stream->dropping)
+        confess(stream);
     memcpy(chunk->bytes, text, chunk->length);
     put(stream, chunk);
 }

@@ -374,3 +374,45 @@ Test(capture, leaves_nothing_behind)
     free(log);
     rig_finish(&rig);
 }
+
+/* What is missing at the end stands before the end, and before what an orphan writes. */
+Test(capture, says_what_is_missing_before_the_end_of_the_process)
+{
+    static const char *const expected[] = {
+        "out~ begun", "out! 1 lines are missing here", "! killed", "orphan] out: late"};
+    struct rig rig;
+    char place[96], *filler = malloc(60000);
+
+    rig_init(&rig);
+    rig.settings.overflow = CAPTURE_DROP;
+    rig.settings.notes = true;
+    rig.settings.buffer = 20000;
+    spoil(&rig, place);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    memset(filler, 'x', 60000);
+    memcpy(filler + 15000, "\nbegun", 6);
+    cr_assert_eq(write(a.fds[FRAME_OUT], filler, 15006), 15006);
+    while (loop_turn(rig.loop, false) > 0)
+        ;
+    cr_assert_eq(write(a.fds[FRAME_OUT], filler, 15000), 15000);
+    while (loop_turn(rig.loop, false) > 0)
+        ;
+    int orphan = fcntl(a.fds[FRAME_OUT], F_DUPFD_CLOEXEC, 0);
+    cr_assert_eq(write(orphan, filler, 100), 100);
+    rig_end(&a, "killed", NULL);
+    unlink(place);
+    rig_turn_until(&rig, &rig.recoveries, 1);
+    cr_assert_eq(write(orphan, "\nlate\n", 6), 6);
+    close(orphan);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+
+    char *log = rig_read(&rig, "logs/web.log"), *at = log;
+    for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
+        at = strstr(at, expected[i]);
+        cr_assert_not_null(at, "%s is not where it belongs in\n%.2000s", expected[i], log + 15000);
+    }
+    free(filler);
+    free(log);
+    rig_finish(&rig);
+}
