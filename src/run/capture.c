@@ -12,11 +12,49 @@
 #include "run/capture_internal.h"
 #include "run/sink_journal.h"
 #include "run/sink_syslog.h"
+#include "sys/descriptors.h"
 
 #define SCRATCH_SIZE 65536
 
 /* Of one worker, open at once: those of a process, of its replacement, of orphans, of the dead. */
 #define STREAMS_MAX 32
+
+static void destroy(struct capture *capture) {
+    for (size_t i = 0; i < capture->n_low; i++)
+        close(capture->low[i].fd);
+    if (capture->null_fd >= 0)
+        close(capture->null_fd);
+    free(capture->scratch);
+    free(capture);
+}
+
+/* Where there are none to be had, it goes without. */
+static void reserve_low(struct capture *capture) {
+    for (; capture->n_low < CAPTURE_LOW_MAX; capture->n_low++) {
+        int fd = fcntl(capture->null_fd, F_DUPFD_CLOEXEC, DESCRIPTORS_FIRST_FREE);
+
+        if (fd < 0)
+            return;
+        capture->low[capture->n_low].fd = fd;
+    }
+}
+
+int capture_low_take(struct capture *capture, int *fd) {
+    for (size_t i = 0; i < capture->n_low; i++) {
+        if (capture->low[i].is_used || dup3(*fd, capture->low[i].fd, O_CLOEXEC) < 0)
+            continue;
+        close(*fd);
+        *fd = capture->low[i].fd;
+        capture->low[i].is_used = true;
+        return (int)i;
+    }
+    return -1;
+}
+
+void capture_low_release(struct capture *capture, int place) {
+    dup3(capture->null_fd, capture->low[place].fd, O_CLOEXEC);
+    capture->low[place].is_used = false;
+}
 
 int capture_new(
     struct loop *loop, const struct capture_options *options, struct capture **ret_capture) {
@@ -30,13 +68,16 @@ int capture_new(
         capture->options.syslog_path = SINK_SYSLOG_PATH;
     if (!options->journal_path)
         capture->options.journal_path = SINK_JOURNAL_PATH;
-    capture->null_fd = -1;
     capture->scratch = malloc(SCRATCH_SIZE);
-    if (!capture->scratch || packer_new(&capture->packer) < 0) {
-        free(capture->scratch);
-        free(capture);
-        return -ENOMEM;
+    capture->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    int r = capture->null_fd < 0 ? -errno : capture->scratch ? 0 : -ENOMEM;
+    if (r >= 0)
+        r = packer_new(&capture->packer);
+    if (r < 0) {
+        destroy(capture);
+        return r;
     }
+    reserve_low(capture);
     *ret_capture = capture;
     return 0;
 }
@@ -56,10 +97,7 @@ int capture_free(struct capture *capture, nsec_t patience) {
         return r < 0 ? r : packed;
     while (capture->streams)
         stream_free(capture->streams);
-    if (capture->null_fd >= 0)
-        close(capture->null_fd);
-    free(capture->scratch);
-    free(capture);
+    destroy(capture);
     return 0;
 }
 
@@ -188,24 +226,19 @@ static int worker_reserve(struct capture_pool *pool, uint32_t worker) {
  * What a dead process has left in its pipe waits for room like any other; but where processes die
  * one after another while nothing can be written, there has to be an end to that.
  */
-static int miss(struct capture_process *process) {
-    struct capture *capture = process->pool->capture;
-
-    if (capture->null_fd < 0)
-        capture->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (capture->null_fd < 0)
-        return -errno;
+static void miss(struct capture_process *process) {
     process->missed = true;
     process->pool->workers[process->worker]->missed++;
-    return 0;
 }
 
 static int open_streams(struct capture_process *process) {
     const struct capture_pool *pool = process->pool;
     int r = 0;
 
-    if (pool->workers[process->worker]->streams >= STREAMS_MAX)
-        return miss(process);
+    if (pool->workers[process->worker]->streams >= STREAMS_MAX) {
+        miss(process);
+        return 0;
+    }
     for (int i = 0; i < FRAME_STREAM_MAX && r >= 0; i++)
         if (pool->settings.targets[i] != CAPTURE_NONE)
             r = stream_new(process, (enum frame_stream)i, &process->streams[i]);

@@ -64,7 +64,7 @@ struct capture_options {
     const char *journal_path;
 };
 
-/* -ENOMEM. */
+/* To be made early, while low descriptors are free. -ENOMEM, -EMFILE, -ENFILE. */
 int capture_new(
     struct loop *loop, const struct capture_options *options, struct capture **ret_capture);
 

@@ -24,6 +24,9 @@ struct capture_sink {
     char *key;
 };
 
+/* As many processes can be on their way to exec at once, with two streams each. */
+#define CAPTURE_LOW_MAX 16
+
 struct capture {
     struct loop *loop;
     struct capture_options options;
@@ -31,7 +34,17 @@ struct capture {
     struct capture_sink *sinks;
     struct stream *streams;
     struct packer *packer;
-    int null_fd; /* for those that are not captured; -1: not needed yet */
+    int null_fd; /* for those that are not captured */
+
+    /*
+     * Numbers kept for the ends that children get, low because they are reserved before there are
+     * many descriptors: a child copies its table up to the highest number that it is given.
+     */
+    struct {
+        int fd;
+        bool is_used;
+    } low[CAPTURE_LOW_MAX];
+    size_t n_low;
 
     char *scratch;  /* what is read arrives here */
     uint64_t turn;  /* the budget is of this turn of the loop */
@@ -74,6 +87,7 @@ struct stream {
     loop_source_t source;
     int fd;        /* our end */
     int write_fd;  /* the child's end; -1 once closed */
+    int low;       /* its place among the low numbers; -1: none was free */
     bool is_over;  /* read to its end */
     bool is_muted; /* waits for the writer */
     bool splices;
@@ -98,6 +112,10 @@ int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stre
     struct capture_sink **ret_sink);
 struct capture_sink *capture_sink_ref(struct capture_sink *sink);
 struct capture_sink *capture_sink_unref(struct capture_sink *sink);
+
+/* Puts a descriptor under a low number, if one is free, and says which place it is. */
+int capture_low_take(struct capture *capture, int *fd);
+void capture_low_release(struct capture *capture, int place);
 
 /* -ETIMEDOUT where one could not be waited for. */
 int capture_writers_free(struct capture *capture, nsec_t deadline);

@@ -271,9 +271,11 @@ void stream_note(struct stream *stream, const char *text) {
 }
 
 void stream_close_child_end(struct stream *stream) {
-    if (stream->write_fd >= 0)
+    if (stream->write_fd >= 0 && stream->low >= 0)
+        capture_low_release(stream->pool->capture, stream->low);
+    else if (stream->write_fd >= 0)
         close(stream->write_fd);
-    stream->write_fd = -1;
+    stream->write_fd = stream->low = -1;
 }
 
 void stream_end(struct stream *stream) {
@@ -309,6 +311,7 @@ static int open_pipe(struct stream *stream) {
         return -errno;
     stream->fd = fds[0];
     stream->write_fd = fds[1];
+    stream->low = capture_low_take(stream->pool->capture, &stream->write_fd);
     return fcntl(stream->fd, F_SETFL, O_RDONLY | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
@@ -353,7 +356,7 @@ int stream_new(
 
     if (!stream)
         return -ENOMEM;
-    stream->fd = stream->write_fd = -1;
+    stream->fd = stream->write_fd = stream->low = -1;
     stream->process = process;
     stream->which = which;
     stream->pool = capture_pool_ref(pool);

@@ -416,3 +416,34 @@ Test(capture, says_what_is_missing_before_the_end_of_the_process)
     free(log);
     rig_finish(&rig);
 }
+
+/* A child copies its table up to the highest number that it is given. */
+Test(capture, gives_low_numbers_however_many_are_in_use)
+{
+    struct rig rig;
+    int many[200];
+
+    rig_init(&rig);
+    rig_open(&rig);
+    for (size_t i = 0; i < 200; i++)
+        many[i] = dup(0);
+    for (uint32_t generation = 1; generation < 50; generation++) {
+        struct capture_process *process;
+
+        cr_assert_eq(capture_process_prepare(rig.pool, 0, generation, &process), 0);
+        cr_assert_lt(capture_process_fd(process, FRAME_OUT), many[0]);
+        cr_assert_lt(capture_process_fd(process, FRAME_ERR), many[0]);
+        cr_assert_eq(write(capture_process_fd(process, FRAME_OUT), "low\n", 4), 4);
+        capture_process_started(process, 9);
+        capture_process_settled(process);
+        capture_process_ended(process, NULL, NULL);
+        rig_turn_until_ended(&rig);
+    }
+    for (size_t i = 0; i < 200; i++)
+        close(many[i]);
+    rig_close(&rig);
+    char *log = rig_read(&rig, "web.log");
+    cr_assert_eq(rig_count(log, "low\n"), 49);
+    free(log);
+    rig_finish(&rig);
+}
