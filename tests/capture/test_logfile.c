@@ -5,11 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -533,5 +535,114 @@ Test(logfile, takes_new_settings_for_the_same_file)
     char *log = rig_read_all(&rig, "web.log");
     cr_assert_eq(rig_count(log, "line"), 2000);
     free(log);
+    rig_finish(&rig);
+}
+
+/* A file system of our own, where we may have one. */
+static void mount_small(struct rig *rig, char place[96]) {
+    snprintf(place, 96, "%s/disk", rig->directory);
+    cr_assert_eq(mkdir(place, 0700), 0);
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", place, "tmpfs", 0, "size=256k") < 0)
+        cr_skip_test("file systems may not be mounted here");
+    rig->settings.file.directory = place;
+}
+
+/* Checks and removes what has been rotated, as who needs room would. */
+static void consume(const char *place, unsigned *next) {
+    int fd = open(place, O_RDONLY | O_DIRECTORY);
+    struct segment_list list;
+
+    cr_assert_eq(segment_list(fd, "web.log", &list), 0);
+    for (size_t i = 0; i < list.count; i++) {
+        FILE *file = fdopen(openat(fd, list.segments[i].file, O_RDONLY), "r");
+        char line[256];
+        unsigned n;
+
+        while (fgets(line, sizeof(line), file)) {
+            cr_assert(strstr(line, "out: line ") && line[strlen(line) - 1] == '\n', "%s", line);
+            cr_assert_eq(sscanf(strstr(line, "out: "), "out: line %u", &n), 1);
+            cr_assert_eq(n, (*next)++, "%s", line);
+        }
+        fclose(file);
+        unlinkat(fd, list.segments[i].file, 0);
+    }
+    segment_list_finish(&list);
+    close(fd);
+}
+
+static void turn_and_consume(struct rig *rig, const char *place, unsigned *next) {
+    consume(place, next);
+    loop_turn(rig->loop, false);
+    usleep(1000);
+}
+
+/* A disk that fills up again and again: each time room is made, and not one line is missing. */
+Test(logfile, loses_nothing_on_a_full_disk)
+{
+    unsigned next = 0, n = 0, troubles = 0;
+    struct rig rig;
+    char place[96], line[16];
+
+    rig_init(&rig);
+    mount_small(&rig, place);
+    rig.settings.file.max_size = 50000;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    fcntl(a.fds[FRAME_OUT], F_SETFL, O_NONBLOCK);
+    while (rig.troubles < 4) {
+        int length = snprintf(line, sizeof(line), "line %08u\n", n);
+
+        n += write(a.fds[FRAME_OUT], line, (size_t)length) == length;
+        if (n % 1000 == 0 || errno == EAGAIN)
+            loop_turn(rig.loop, false);
+        errno = 0;
+        if (rig.troubles > troubles) {
+            cr_assert_eq(rig.last_error, ENOSPC);
+            troubles = rig.troubles;
+            /* What waits may fill it up again before anybody could tell that there was room. */
+            while (rig.recoveries < troubles)
+                turn_and_consume(&rig, place, &next);
+        }
+    }
+    rig_end(&a, NULL, NULL);
+    while (capture_pool_facts(rig.pool).streams > 0)
+        turn_and_consume(&rig, place, &next);
+    consume(place, &next);
+    rig_close(&rig);
+    consume(place, &next);
+    char path[128], text[256];
+    snprintf(path, sizeof(path), "%s/web.log", place);
+    FILE *file = fopen(path, "r");
+    while (fgets(text, sizeof(text), file))
+        next++;
+    fclose(file);
+    cr_assert_eq(next, n);
+    umount(place);
+    rig_finish(&rig);
+}
+
+Test(logfile, waits_for_a_file_system_that_is_read_only)
+{
+    struct rig rig;
+    char place[96];
+
+    rig_init(&rig);
+    mount_small(&rig, place);
+    cr_assert_eq(mount("none", place, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=256k"), 0);
+    rig_open(&rig);
+    rig_turn_until(&rig, &rig.troubles, 1);
+    cr_assert_eq(rig.last_error, EROFS);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    rig_write(&a, FRAME_OUT, "line 00000000\n");
+    cr_assert_eq(mount("none", place, "tmpfs", MS_REMOUNT, "size=256k"), 0);
+    rig_turn_until(&rig, &rig.recoveries, 1);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    char *log = rig_read(&rig, "disk/web.log");
+    cr_assert_eq(rig_count(log, "line 00000000\n"), 1);
+    free(log);
+    umount(place);
     rig_finish(&rig);
 }
