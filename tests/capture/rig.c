@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "rig.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -10,8 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "logs/segment.h"
 
 static void on_trouble(void *data, const char *sink, int error) {
     struct rig *rig = data;
@@ -180,4 +177,75 @@ unsigned rig_count(const char *text, const char *what) {
         text += strlen(what);
     }
     return n;
+}
+
+/* Writes numbered lines, and turns the loop as often as there is something to do. */
+void rig_write_lines(struct rig *rig, const struct rig_process *process, unsigned n) {
+    char line[32];
+
+    for (unsigned i = 0; i < n; i++) {
+        snprintf(line, sizeof(line), "line %08u\n", i);
+        rig_write(process, FRAME_OUT, line);
+        if (i % 500 == 499)
+            while (loop_turn(rig->loop, false) > 0)
+                ;
+    }
+}
+
+/* One process that writes so many lines, to its end. */
+void rig_run(struct rig *rig, unsigned n) {
+    struct rig_process a = rig_start(rig, 0, 1);
+
+    rig_write_lines(rig, &a, n);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(rig);
+}
+
+void rig_check_lines(const struct rig *rig, unsigned n) {
+    char *log = rig_read_all(rig, "web.log"), *text = rig_strip(log), *at = text;
+    char line[32];
+
+    for (unsigned i = 0; i < n; i++) {
+        int length = snprintf(line, sizeof(line), ": line %08u\n", i);
+
+        cr_assert_eq(strncmp(at, line, (size_t)length), 0, "%s instead of %.30s", line, at);
+        at += length;
+    }
+    cr_assert_eq(*at, '\0');
+    free(text);
+    free(log);
+}
+
+struct segment_list rig_segments(const struct rig *rig) {
+    int fd = open(rig->directory, O_RDONLY | O_DIRECTORY);
+    struct segment_list list;
+
+    cr_assert_eq(segment_list(fd, "web.log", &list), 0);
+    close(fd);
+    return list;
+}
+
+size_t rig_count_segments(const struct rig *rig) {
+    struct segment_list list = rig_segments(rig);
+    size_t count = list.count;
+
+    segment_list_finish(&list);
+    return count;
+}
+
+void rig_put(const struct rig *rig, const char *name, const char *text) {
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/%s", rig->directory, name);
+    int fd = open(path, O_CREAT | O_WRONLY | O_EXCL, 0600);
+    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+bool rig_exists(const struct rig *rig, const char *name) {
+    char *text = rig_read(rig, name);
+    bool is_there = text != NULL;
+
+    free(text);
+    return is_there;
 }

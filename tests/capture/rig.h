@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 
+#include "logs/segment.h"
 #include "run/capture.h"
 
 #define RIG_TIMEOUT 60
@@ -64,3 +65,21 @@ char *rig_read_all(const struct rig *rig, const char *name);
 char *rig_strip(const char *log);
 
 unsigned rig_count(const char *text, const char *what);
+
+/* Writes lines that are numbered from 0, and turns the loop as often as there is something to do.
+ */
+void rig_write_lines(struct rig *rig, const struct rig_process *process, unsigned n);
+
+/* One process that writes so many lines, to its end. */
+void rig_run(struct rig *rig, unsigned n);
+
+/* These lines, and no others, are in all the files of web.log. */
+void rig_check_lines(const struct rig *rig, unsigned n);
+
+/* The rotated files of web.log; to be finished. */
+struct segment_list rig_segments(const struct rig *rig);
+size_t rig_count_segments(const struct rig *rig);
+
+/* A new file of the directory. */
+void rig_put(const struct rig *rig, const char *name, const char *text);
+bool rig_exists(const struct rig *rig, const char *name);

@@ -275,7 +275,7 @@ Test(capture, holds_back_the_worker_that_writes_and_no_other)
 Test(capture, drops_and_says_how_much_where_it_is_missing)
 {
     struct rig rig;
-    char place[96], line[16];
+    char place[96], line[32];
     unsigned total = 200000, missing = 0, last = 0, n;
 
     rig_init(&rig);
