@@ -33,6 +33,8 @@ static void remember_end(struct engine_seat *seat, const struct engine_report *t
     free(seat->detail);
     seat->cause = cause;
     seat->detail = describe_end(told);
+    free(seat->words);
+    seat->words = told->words ? strdup(told->words) : NULL;
 }
 
 static void tell_watchers(const struct engine *engine, const struct engine_report *told) {
@@ -50,8 +52,10 @@ void engine_tell(struct engine_pool *pool, const struct report *report) {
         .detail = is_fault(report->cause) ? engine->detail : NULL,
         .usage = report->kind == REPORT_EXITED ? engine->rusage : NULL,
     };
-    char names[256];
+    char names[256], words[ENGINE_WORDS + 1];
 
+    if (report->kind == REPORT_EXITED)
+        told.words = output_end(engine, &told, words);
     if (report->kind < REPORT_FIRST_OF_POOL) {
         struct engine_seat *seat = pool_seat(pool, report->seat);
 
@@ -139,6 +143,8 @@ static void forget_tenant(struct engine_seat *seat) {
     seat->cause = (struct cause){0};
     free(seat->detail);
     seat->detail = NULL;
+    free(seat->words);
+    seat->words = NULL;
 }
 
 /* The version changes only by hand or by a roll. */

@@ -22,6 +22,8 @@
 #include "run/version.h"
 #include "sys/cgroup.h"
 
+struct capture;
+struct capture_settings;
 struct engine;
 struct engine_pool;
 
@@ -53,6 +55,21 @@ int engine_reserve_timers(struct engine *engine, uint32_t count);
  */
 void engine_use_groups(struct engine *engine, const struct cgroup_root *root);
 
+/*
+ * Pools that are added or changed from now on may be captured (run/capture.h). It is made on this
+ * engine's loop, and the engine's from then on.
+ */
+void engine_use_capture_take(struct engine *engine, struct capture *capture);
+
+/* Opens the files of captured output anew. */
+void engine_reopen_output(struct engine *engine);
+
+/*
+ * Writes what was captured, as long as `patience` lasts, and captures nothing more. Where there is
+ * a capture, to be called before engine_free(). -ETIMEDOUT: not all of it could be written.
+ */
+int engine_finish_output(struct engine *engine, nsec_t patience);
+
 /* One turn of the loop, then what the turn left to do. Like loop_turn(). */
 int engine_turn(struct engine *engine, bool wait);
 
@@ -67,7 +84,12 @@ struct engine_report {
                                    NULL */
     const struct rusage *usage; /* of the process of an EXITED, and what it has waited for; or NULL
                                  */
+    const char *words;          /* the last lines that the process of an EXITED wrote to standard
+                                   error, where that is captured; or NULL */
 };
+
+/* So many bytes of them at the most. */
+#define ENGINE_WORDS 1024
 
 typedef void (*engine_report_fn)(void *data, const struct engine_report *report);
 
@@ -105,10 +127,13 @@ struct pool_settings {
                                          `fdstore_max` need it */
     uint32_t fdstore_max;    /* descriptors that a worker may deposit over its restarts; 0: none */
     uint64_t recycle_memory; /* bytes of a worker's tree, above which it is replaced; 0 */
-    const struct cgroup_limits *limits; /* of each worker's tree; copied; NULL: none */
+    const struct cgroup_limits *limits;     /* of each worker's tree; copied; NULL: none */
+    const struct capture_settings *capture; /* copied, `pool` and `last_words` filled in; what is
+                                               captured, the plans inherit. NULL: nothing */
 };
 
-/* Adds a pool at the end, not started. -EEXIST: there is one of this name; -ENOMEM. */
+/* Adds a pool at the end, not started. -EEXIST: there is one of this name; -ENOMEM; what
+ * capture_pool_new() says. */
 int engine_add_pool_take(
     struct engine *engine, const struct pool_settings *settings, struct engine_pool **ret_pool);
 
@@ -116,7 +141,7 @@ int engine_add_pool_take(
  * New rules and a new version; name and seed stay, the number of workers is engine_pool_scale()'s.
  * Living processes stay as they are: each gets the new version when it is started anew by hand or
  * by a roll. Where that roll fails, the pool is put back to the rules and the version before.
- * -ENOMEM leaves everything.
+ * -ENOMEM, and what capture_pool_new() says, leave everything.
  */
 int engine_change_pool_take(struct engine_pool *pool, const struct pool_settings *settings);
 
@@ -212,6 +237,7 @@ struct worker_facts {
     nsec_t started;     /* when the current or last process began; 0: never */
     struct cause cause; /* of the last end; CAUSE_NONE: it has not ended yet */
     const char *detail; /* the same in words where the cause alone does not say; or NULL */
+    const char *words;  /* the last lines that it wrote to standard error, or NULL */
     const char *status; /* STATUS= of the process, or NULL */
     int error;          /* its ERRNO=, or 0 */
     bool reloading;

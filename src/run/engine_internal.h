@@ -20,6 +20,7 @@ struct task {
     uint32_t step;
     enum step_role role;
     loop_source_t source;
+    struct capture_process *output; /* NULL: it is not captured */
 };
 
 /* A process beside the worker's own (post, reload). */
@@ -44,6 +45,7 @@ struct engine_seat {
     nsec_t since;       /* when it came to its state */
     struct cause cause; /* of the last end, and in words where there are any */
     char *detail;
+    char *words;      /* the last ones that it wrote to standard error; or NULL */
     int group;        /* its control group; -1: none */
     int group_watch;  /* > 0: we wait for it to become empty */
     bool group_spent; /* it has been killed: nobody is to be started there any more */
@@ -112,6 +114,7 @@ struct engine {
     struct loop_timer usage;
     struct tree_member *members;
     struct side *sides;
+    struct capture *capture;          /* NULL: output is not captured */
     const struct cgroup_root *groups; /* NULL: none */
     int group_watch;                  /* -1: none yet */
     loop_source_t group_source;
@@ -119,8 +122,9 @@ struct engine {
         engine_report_fn fn; /* NULL: none */
         void *data;
     } watchers[ENGINE_WATCHERS];
-    const char *detail;          /* what the event being fed is about, for its reports */
-    const struct rusage *rusage; /* … and what the process that has ended has used */
+    const char *detail;             /* what the event being fed is about, for its reports */
+    const struct rusage *rusage;    /* … and what the process that has ended has used */
+    struct capture_process *ending; /* the output of that process, until its end is told */
     bool shut_down;
 };
 
@@ -165,6 +169,18 @@ struct extras;
 int extras_new(const struct task *task, struct extras **ret_extras);
 const struct plan_extras *extras_plan(const struct extras *extras);
 struct extras *extras_free(struct extras *extras);
+
+/* output.c: where what a process writes goes, for versions that are captured. */
+int output_open_pool(struct engine *engine, const struct pool_settings *settings);
+int output_open(struct task *task); /* before a start */
+/* At most FRAME_STREAM_MAX, by rising number. Returns how many. */
+size_t output_add_descriptors(const struct task *task, struct child_descriptor *descriptors);
+void output_started(const struct task *task);
+void output_settled(const struct task *task); /* the child has its own descriptors */
+void output_drop(struct task *task);
+/* The process that is ending is told of. Returns its last words, or NULL. */
+const char *output_end(
+    struct engine *engine, const struct engine_report *told, char words[ENGINE_WORDS + 1]);
 
 /* voice.c: how a process tells us of itself. */
 int voice_open(const struct task *task); /* before a start; nothing where nothing is asked for */

@@ -89,6 +89,11 @@ static int pool_new(
         pool_free(pool);
         return -ENOMEM;
     }
+    int r = output_open_pool(engine, settings);
+    if (r < 0) {
+        pool_free(pool);
+        return r;
+    }
     pool_resize(&pool->core, settings->n_workers);
     take_settings(pool, settings);
     group_open_pool(pool);
@@ -184,10 +189,13 @@ int engine_change_pool_take(struct engine_pool *pool, const struct pool_settings
     uint32_t surge = pool->core.surge;
 
     pool->core.surge = settings->surge;
-    if (pool_grow(pool, pool->core.n_places) < 0) {
+    int r = pool_grow(pool, pool->core.n_places);
+    if (r == 0)
+        r = output_open_pool(pool->engine, settings);
+    if (r < 0) {
         pool->core.surge = surge;
         version_unref(settings->version);
-        return -ENOMEM;
+        return r;
     }
     uint32_t limits = pool->limits.set;
     keep_former(pool);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/signame.h"
+#include "core/frame.h"
 #include "run/engine_internal.h"
 
 /* The first number that sd_listen_fds(3) looks at. */
@@ -25,6 +26,7 @@ struct extras {
     char *variables[VARIABLES_MAX];
     const char *pid_variables[PID_VARIABLES_MAX];
     struct child_descriptor *descriptors;
+    size_t n_sockets;
     bool out_of_memory;
 };
 
@@ -55,9 +57,10 @@ static bool is_for(const struct engine_socket *socket, const struct engine_seat 
 }
 
 static void pass(struct extras *extras, FILE *names, int fd, const char *name) {
-    size_t n = extras->plan.n_descriptors++;
+    size_t n = extras->n_sockets++;
 
-    extras->descriptors[n] = (struct child_descriptor){fd, LISTEN_FDS_START + (int)n};
+    extras->descriptors[extras->plan.n_descriptors++] =
+        (struct child_descriptor){fd, LISTEN_FDS_START + (int)n};
     fprintf(names, "%s%s", n > 0 ? ":" : "", name);
 }
 
@@ -83,8 +86,8 @@ static void add_sockets(struct extras *extras, const struct engine_seat *seat) {
     }
     pass_all(extras, seat, stream);
     extras->out_of_memory |= fclose(stream) != 0;
-    if (extras->plan.n_descriptors > 0 && !extras->out_of_memory) {
-        add(extras, "LISTEN_FDS=%zu", extras->plan.n_descriptors);
+    if (extras->n_sockets > 0 && !extras->out_of_memory) {
+        add(extras, "LISTEN_FDS=%zu", extras->n_sockets);
         add(extras, "LISTEN_FDNAMES=%s", names);
         extras->pid_variables[extras->plan.n_pid_variables++] = "LISTEN_PID";
     }
@@ -104,22 +107,28 @@ static void add_ready_descriptor(struct extras *extras, const struct engine_seat
     extras->plan.n_descriptors++;
 }
 
-static size_t most_descriptors(const struct engine_seat *seat) {
+static size_t most_sockets(const struct engine_seat *seat) {
     const struct fdstore *store = store_of(seat);
 
-    return seat->pool->n_sockets + (store ? store->count : 0) + 1;
+    return seat->pool->n_sockets + (store ? store->count : 0);
 }
 
-static void add_descriptors(struct extras *extras, const struct engine_seat *seat) {
-    extras->descriptors = calloc(most_descriptors(seat), sizeof(*extras->descriptors));
+/* Output comes first, being lowest; for a main process, what it serves and speaks with follows. */
+static void add_descriptors(struct extras *extras, const struct task *task) {
+    const struct engine_seat *seat = task->seat;
+    size_t n_sockets = task->role == ROLE_MAIN ? most_sockets(seat) : 0;
+
+    extras->descriptors = calloc(FRAME_STREAM_MAX + n_sockets + 1, sizeof(*extras->descriptors));
     if (!extras->descriptors) {
         extras->out_of_memory = true;
         return;
     }
     extras->plan.descriptors = extras->descriptors;
-    if (most_descriptors(seat) > 1)
+    extras->plan.n_descriptors = output_add_descriptors(task, extras->descriptors);
+    if (n_sockets > 0)
         add_sockets(extras, seat);
-    add_ready_descriptor(extras, seat);
+    if (task->role == ROLE_MAIN)
+        add_ready_descriptor(extras, seat);
 }
 
 /* --- words */
@@ -184,10 +193,10 @@ static void fill(struct extras *extras, const struct task *task) {
     const char *address = voice_notify_address(seat);
     bool beside = task->role == ROLE_POST || task->role == ROLE_RELOAD;
 
-    if (task->role == ROLE_MAIN) {
-        add_descriptors(extras, seat);
+    if (task->role == ROLE_MAIN || task->output)
+        add_descriptors(extras, task);
+    if (task->role == ROLE_MAIN)
         add_watchdog(extras, seat);
-    }
     if (address && (task->role == ROLE_MAIN || seat->version->notify_access >= NOTIFY_EXEC))
         add(extras, "NOTIFY_SOCKET=%s", address);
     if (beside)
@@ -199,7 +208,7 @@ static void fill(struct extras *extras, const struct task *task) {
 static bool needs_extras(const struct task *task) {
     const struct engine_seat *seat = task->seat;
 
-    return task->role != ROLE_MAIN || seat->voice || seat->pool->n_sockets > 0 ||
+    return task->role != ROLE_MAIN || task->output || seat->voice || seat->pool->n_sockets > 0 ||
            seat->pool->core.rules.watchdog > 0;
 }
 

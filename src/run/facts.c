@@ -34,6 +34,7 @@ static void fill(const struct engine_seat *seat, struct worker_facts *ret_facts)
         .started = worker->started,
         .cause = seat->cause,
         .detail = seat->detail,
+        .words = seat->words,
         .status = voice_status(seat),
         .reloading = voice_reloading(seat),
         .stopping = worker->pid != 0 && voice_stopping(seat),

@@ -110,6 +110,7 @@ static void seat_finish(struct engine_seat *seat) {
     group_close(seat);
     version_unref(seat->version);
     free(seat->detail);
+    free(seat->words);
 }
 
 void pool_drop_stores(struct engine_pool *pool) {

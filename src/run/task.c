@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "run/capture.h"
 #include "run/end.h"
 #include "run/engine_internal.h"
 
@@ -85,9 +86,11 @@ static int spawn_task(struct task *task, struct spawned *ret_spawned, enum child
         .owner = task,
     };
     struct extras *extras;
-    int r = voice_open(task);
+    int r = output_open(task);
 
     *ret_failed = r < 0 ? CHILD_VOICE : CHILD_CLONE;
+    if (r == 0)
+        r = voice_open(task);
     if (r == 0)
         r = extras_new(task, &extras);
     if (r < 0)
@@ -107,6 +110,7 @@ int task_start(struct task *task, struct child_fault *ret_fault) {
     int r = spawn_task(task, &spawned, &failed);
 
     if (r < 0) {
+        output_drop(task);
         group_doubt(task->seat, r);
         *ret_fault = (struct child_fault){.step = failed, .error = -r};
         return r;
@@ -115,6 +119,7 @@ int task_start(struct task *task, struct child_fault *ret_fault) {
     task->pid = spawned.pid;
     task->slot = spawned.slot;
     task->source = 0;
+    output_started(task);
     voice_listen(task->seat);
     watch_exit(task);
     arm_settle(engine_of(task));
@@ -139,6 +144,7 @@ void task_finish(struct task *task) {
         close(task->pidfd);
         forget(task);
     }
+    output_drop(task);
     task->version = version_unref(task->version);
 }
 
@@ -175,6 +181,7 @@ static void feed_exit(struct task *task, const struct process_end *end) {
     seat->group_spent = seat->group_spent || is_dead_at_once(task, end);
     forget(task);
     engine->rusage = end->code != 0 ? &end->usage : NULL;
+    engine->ending = TAKE(task->output);
     if (is_side(task))
         side_ended(task, cause);
     else {
@@ -186,6 +193,7 @@ static void feed_exit(struct task *task, const struct process_end *end) {
                               .cause = cause,
                           });
     }
+    engine->ending = capture_process_ended(engine->ending, NULL, NULL);
     engine->rusage = NULL;
     engine->detail = NULL;
 }
@@ -221,6 +229,7 @@ static void settle_one(void *data, void *owner, uint32_t slot) {
         return;
     spawn_release(&engine->spawner, slot);
     task->slot = SPAWN_NO_SLOT;
+    output_settled(task);
     if (is_side(task) || task->role != ROLE_MAIN)
         return;
     voice_became(seat);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "run/capture.h"
+
 /* As many as `tolerated` has bits. */
 #define COMMANDS_MAX 64
 
@@ -55,6 +57,7 @@ struct version *version_unref(struct version *version) {
     for (size_t i = 0; i < ELEMENTS(version->commands); i++)
         finish_commands(&version->commands[i]);
     plan_free(version->main);
+    capture_pool_free(version->capture);
     free(version);
     return NULL;
 }

@@ -14,6 +14,8 @@
 #include "run/notify_socket.h"
 #include "run/plan.h"
 
+struct capture_pool;
+
 /* When a main process counts as serving. */
 enum readiness {
     READY_EXEC,       /* it has become its program */
@@ -35,6 +37,7 @@ struct version {
     int ready_descriptor;
     enum notify_access notify_access;
     uint32_t fdstore_max;
+    struct capture_pool *capture; /* where its output goes; NULL: that is for the plans to say */
 };
 
 /* A version of this main command alone, with one reference. -ENOMEM: the plan is freed. */

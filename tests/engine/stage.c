@@ -28,6 +28,9 @@ static void on_report(void *data, const struct engine_report *told) {
         .cause = report->cause,
         .has_usage = told->usage != NULL,
     };
+    if (told->words)
+        snprintf(
+            stage->said[stage->n_said - 1].words, sizeof(stage->said->words), "%s", told->words);
 }
 
 void stage_open(struct stage *stage) {
@@ -45,6 +48,19 @@ void stage_open(struct stage *stage) {
     cr_assert_eq(engine_watch(stage->engine, on_report, stage), 0);
 }
 
+struct capture_settings stage_capture(struct stage *stage) {
+    struct capture_options options = {0};
+    struct capture *capture;
+
+    cr_assert_eq(capture_new(engine_loop(stage->engine), &options, &capture), 0);
+    engine_use_capture_take(stage->engine, capture);
+    return (struct capture_settings){
+        .targets = {CAPTURE_FILE, CAPTURE_FILE},
+        .file = {.directory = stage->directory, .uid = (uid_t)-1, .gid = (gid_t)-1},
+        .notes = true,
+    };
+}
+
 static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *place) {
     (void)status, (void)kind, (void)place;
     return remove(path);
@@ -52,6 +68,7 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
 
 void stage_close(struct stage *stage) {
     stage_stop(stage);
+    cr_assert_eq(engine_finish_output(stage->engine, 5 * NSEC_PER_SEC), 0);
     engine_free(stage->engine);
     nftw(stage->directory, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

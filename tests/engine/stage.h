@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "run/capture.h"
 #include "run/engine.h"
 
 #define STAGE_TIMEOUT 60
@@ -20,6 +21,7 @@ struct said {
     pid_t pid;
     struct cause cause;
     bool has_usage;
+    char words[64]; /* "": none */
 };
 
 struct stage {
@@ -33,6 +35,9 @@ struct stage {
 /* Skips the test where the kernel refuses the backend. */
 void stage_open(struct stage *stage);
 void stage_close(struct stage *stage);
+
+/* From now on pools may be captured. Returns settings for files in text in the directory. */
+struct capture_settings stage_capture(struct stage *stage);
 
 /* A plan of `sh -c script`, where $D is the stage's directory. */
 struct plan *stage_plan(const struct stage *stage, const char *script);
