@@ -10,12 +10,16 @@
 
 #include "base/text.h"
 #include "bin/commands.h"
+#include "bin/log_options.h"
 #include "bin/process_options.h"
 #include "bin/supervisor_options.h"
 #include "sys/cpu.h"
 #include "sys/seed.h"
 
 #define WORKERS_MAX 1000000
+
+/* No mask that can be given. */
+#define FORWARDED_BY_DEFAULT UINT64_MAX
 
 struct run_options {
     uint64_t workers;
@@ -114,6 +118,7 @@ static const struct option_row stop_rows[] = {
 struct run {
     struct run_options options;
     struct process_options process;
+    struct log_options log;
     struct supervisor_choices choices;
 };
 
@@ -123,8 +128,7 @@ static struct run run_defaults(void) {
             {
                 .workers = 1,
                 .rules = worker_rules_default(),
-                .forwarded = UINT64_C(1) << (SIGUSR1 - 1) | UINT64_C(1) << (SIGUSR2 - 1) |
-                             UINT64_C(1) << (SIGWINCH - 1),
+                .forwarded = FORWARDED_BY_DEFAULT,
             },
         .process.stdio[0].kind = STDIO_NULL,
     };
@@ -156,6 +160,7 @@ static const struct help run_help = {
                     (const struct help_item[]){
                         {"SIGTERM, SIGINT, SIGQUIT", "stop gracefully; a second one: at once"},
                         {"SIGHUP", "restart the workers one after another"},
+                        {"SIGUSR1", "with --log: open its files anew"},
                         {0},
                     }},
             {.heading = "Exit status",
@@ -173,6 +178,7 @@ static const struct help run_help = {
                     }},
             {.heading = "Examples",
                 .literal = "  brood run -n 4 -- ./worker --port 80%i\n"
+                           "  brood run -n 4 --log - -- ./worker\n"
                            "  brood run -n auto --max-restarts 100 --backoff 50ms..5s -- python3 "
                            "worker.py\n"
                            "  brood run --daemon --pidfile /run/app.pid --stdout "
@@ -183,13 +189,26 @@ static const struct help run_help = {
     .see_also = "brood(1), brood-up(1), brood-daemonize(1)",
 };
 
-static int make_version(struct run *run, char **argv, struct version **ret_version) {
+/* With files to open anew on SIGUSR1, it is passed on only where that is asked for. */
+static uint64_t forwarded_by(const struct run *run) {
+    uint64_t mask = UINT64_C(1) << (SIGUSR2 - 1) | UINT64_C(1) << (SIGWINCH - 1);
+
+    if (run->options.forwarded != FORWARDED_BY_DEFAULT)
+        return run->options.forwarded;
+    return run->log.where ? mask : mask | UINT64_C(1) << (SIGUSR1 - 1);
+}
+
+static const char *name_of(const struct run *run, char **argv) {
     const char *slash = strrchr(argv[0], '/');
-    const char *name = run->options.name ?: slash && slash[1] ? slash + 1 : argv[0];
+
+    return run->options.name ?: slash && slash[1] ? slash + 1 : argv[0];
+}
+
+static int make_version(struct run *run, char **argv, struct version **ret_version) {
     struct plan_error error;
     struct plan *plan;
-    struct plan_spec spec = process_options_plan(
-        &run->process, name, (uint32_t)run->options.workers, (const char *const *)argv);
+    struct plan_spec spec = process_options_plan(&run->process, name_of(run, argv),
+        (uint32_t)run->options.workers, (const char *const *)argv);
 
     if (plan_new(&spec, &plan, &error) == 0) {
         if (version_new_take(plan, ret_version) == 0)
@@ -247,6 +266,7 @@ static idle_path bool ended(void *data) {
 }
 
 static int run_command(struct run *run, char **argv) {
+    struct capture_settings capture;
     struct surroundings surroundings =
         surroundings_prepare(run->process.stdio[0].kind == STDIO_NULL);
     struct one_pool one = {
@@ -262,6 +282,15 @@ static int run_command(struct run *run, char **argv) {
 
     if (surroundings.has_null_input)
         run->process.stdio[0].kind = STDIO_INHERIT;
+    if (run->log.where) {
+        int error = log_options_settings(&run->log, run->process.stdio, &capture);
+
+        if (error < 0) {
+            fprintf(stderr, "brood run: --log %s: %s\n", run->log.where, strerror(-error));
+            return STATUS_USAGE;
+        }
+        one.settings.capture = &capture;
+    }
     if (!run->process.limits[RLIMIT_NOFILE].set)
         run->process.limits[RLIMIT_NOFILE] = surroundings.open_files;
     int r = make_version(run, argv, &one.settings.version);
@@ -271,7 +300,8 @@ static int run_command(struct run *run, char **argv) {
     r = supervisor_run(&run->choices,
         (struct supervisor_options){
             .command = "brood run",
-            .forwarded = run->options.forwarded,
+            .forwarded = forwarded_by(run),
+            .captures = run->log.where,
             .stop_signal = run->options.rules.stop_signal,
             .stop_timeout = run->options.rules.stop_timeout,
         },
@@ -287,6 +317,7 @@ int command_run(int argc, char **argv) {
         TABLE("Restarts", restart_rows, &run.options),
         TABLE("Stopping", stop_rows, &run.options),
         process_options_table(&run.process),
+        log_options_table(&run.log),
         supervisor_choices_table(&run.choices),
     };
     int result = STATUS_USAGE;
@@ -299,7 +330,8 @@ int command_run(int argc, char **argv) {
         result = STATUS_OK;
     } else if (first >= argc)
         fprintf(stderr, "brood run: no command given; see 'brood run --help'\n");
-    else if (first >= 0 && supervisor_choices_are_sane("brood run", &run.choices))
+    else if (first >= 0 && supervisor_choices_are_sane("brood run", &run.choices) &&
+             log_options_are_sane("brood run", &run.log, name_of(&run, argv + first)))
         result = run_command(&run, argv + first);
     process_options_finish(&run.process);
     return result;

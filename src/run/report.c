@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/signame.h"
@@ -101,6 +102,26 @@ static void add_verdict(struct buffer *buffer, const struct engine_report *told)
     buffer_add_text(buffer, ")");
 }
 
+/* Of what it wrote to standard error: as a rule the cause is in it. */
+static void add_last_line(struct buffer *buffer, const char *words) {
+    const char *newline = words ? strrchr(words, '\n') : NULL;
+
+    if (!words)
+        return;
+    buffer_add_text(buffer, "; stderr: ");
+    buffer_add_visible(buffer, newline ? newline + 1 : words);
+}
+
+static void add_end(struct buffer *buffer, const struct engine_report *told) {
+    const struct report *report = told->report;
+    char duration[32];
+
+    buffer_add_format(buffer, ": %s%s", report->reason ?: "", report->reason ? ": " : "");
+    add_visible_cause(buffer, told);
+    buffer_add_format(buffer, ", after %s", text_format_duration(report->ran, duration));
+    add_last_line(buffer, told->words);
+}
+
 /* What the line says after the event's name. */
 static void add_explanation(struct buffer *buffer, const struct engine_report *told) {
     const struct report *report = told->report;
@@ -111,9 +132,7 @@ static void add_explanation(struct buffer *buffer, const struct engine_report *t
         buffer_add_format(buffer, " (generation %u)", report->generation);
         break;
     case REPORT_EXITED:
-        buffer_add_format(buffer, ": %s%s", report->reason ?: "", report->reason ? ": " : "");
-        add_visible_cause(buffer, told);
-        buffer_add_format(buffer, ", after %s", text_format_duration(report->ran, duration));
+        add_end(buffer, told);
         break;
     case REPORT_SPAWN_FAILED:
     case REPORT_RELOAD_FAILED:
@@ -211,6 +230,8 @@ static void add_json(struct buffer *buffer, const struct engine_report *told) {
         add_json_cause(buffer, told);
     if (report->kind == REPORT_EXITED)
         buffer_add_json_seconds(buffer, "ran", report->ran);
+    if (told->words)
+        buffer_add_json_text(buffer, "stderr", told->words);
     if (report->kind == REPORT_BACKOFF)
         buffer_add_json_seconds(buffer, "delay", report->delay);
     if (report->reason)

@@ -13,12 +13,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "run/capture.h"
 #include "run/log.h"
 #include "run/strangers.h"
 #include "sys/memory.h"
 
 /* What SIGKILL has not ended after this long is named and left. */
 #define KILL_PATIENCE (10 * NSEC_PER_SEC)
+
+/* What has been captured and cannot be written for so long at the end is lost. */
+#define OUTPUT_PATIENCE (5 * NSEC_PER_SEC)
+
+/* Room for the last words of a process, each byte of which may need an escape. */
+#define LINE_SIZE (1024 + 6 * ENGINE_WORDS)
 
 /* The exit status when brood itself has failed. */
 #define FAILED 125
@@ -60,7 +67,7 @@ static void note_fault(struct supervisor *s, const struct engine_report *told) {
 
 static void on_report(void *data, const struct engine_report *told) {
     struct supervisor *s = data;
-    char line[1024];
+    char line[LINE_SIZE];
     struct buffer buffer = BUFFER(line);
 
     note_fault(s, told);
@@ -88,13 +95,21 @@ void supervisor_stop(struct supervisor *s) {
     engine_command_all(s->engine, again ? EVENT_KILL : EVENT_STOP);
 }
 
+static bool is_forwarded(const struct supervisor *s, int signal) {
+    return s->options->forwarded >> (signal - 1) & 1;
+}
+
 static void on_signal(struct supervisor *s, int signal) {
     if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT)
         supervisor_stop(s);
     else if (signal == SIGHUP)
         s->supervised->reload(s->supervised->data);
-    else
-        engine_signal_all(s->engine, signal);
+    else {
+        if (signal == SIGUSR1)
+            engine_reopen_output(s->engine);
+        if (is_forwarded(s, signal))
+            engine_signal_all(s->engine, signal);
+    }
 }
 
 static void on_signals(void *data, uint64_t value, int fd, unsigned events) {
@@ -120,8 +135,10 @@ static void block_signals(struct supervisor *s) {
     for (size_t i = 0; i < ELEMENTS(handled); i++)
         sigaddset(&s->signals, handled[i]);
     for (int signal = 1; signal < 65; signal++)
-        if (s->options->forwarded >> (signal - 1) & 1)
+        if (is_forwarded(s, signal))
             sigaddset(&s->signals, signal);
+    if (s->options->captures)
+        sigaddset(&s->signals, SIGUSR1);
     sigfillset(&blocked);
     for (size_t i = 0; i < ELEMENTS(kept); i++) {
         sigdelset(&s->signals, kept[i]);
@@ -166,6 +183,28 @@ static size_t tell_lost(void *data, uint64_t lines, char *line, size_t size) {
     return buffer.length;
 }
 
+static void on_output_trouble(void *data, const char *sink, int error) {
+    char text[512];
+
+    supervisor_note(data, error != 0 ? "output-trouble" : "output-healed",
+        capture_explain(sink, error, text, sizeof(text)));
+}
+
+static int open_capture(struct supervisor *s) {
+    struct capture_options options = {.trouble = on_output_trouble, .data = s};
+    struct capture *capture;
+    int r = capture_new(engine_loop(s->engine), &options, &capture);
+
+    if (r == 0)
+        engine_use_capture_take(s->engine, capture);
+    return r;
+}
+
+static void finish_output(struct supervisor *s) {
+    if (engine_finish_output(s->engine, OUTPUT_PATIENCE) == -ETIMEDOUT)
+        supervisor_note(s, "output-lost", "what workers wrote last could not be written in time");
+}
+
 static int open_engine(struct supervisor *s) {
     struct engine_options options = {
         .backend = s->options->backend,
@@ -177,6 +216,10 @@ static int open_engine(struct supervisor *s) {
     if (r < 0)
         return r;
     r = engine_watch(s->engine, on_report, s);
+    if (r < 0)
+        return r;
+    if (s->options->captures)
+        r = open_capture(s);
     if (r < 0)
         return r;
     s->signal_fd = signalfd(-1, &s->signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -269,6 +312,7 @@ static idle_path int run(struct supervisor *s) {
     if (r < 0)
         return r;
     s->status = supervised->status(supervised->data);
+    finish_output(s);
     farewell(s);
     return 0;
 }
@@ -307,6 +351,8 @@ static void *engine_thread(void *data) {
     }
     if (s->supervised->finish)
         s->supervised->finish(s->supervised->data);
+    if (s->engine)
+        engine_finish_output(s->engine, OUTPUT_PATIENCE);
     log_free(s->log);
     engine_free(s->engine);
     if (s->signal_fd >= 0)

@@ -23,6 +23,7 @@ struct supervisor_options {
     enum report_format format;
     bool quiet;
     uint64_t forwarded; /* a mask of signals that go to every worker */
+    bool captures;      /* pools may be captured; SIGUSR1 opens their files anew */
     int stop_signal;    /* for what is left below us at the very end */
     nsec_t stop_timeout;
     const char *notify_directory; /* as in struct engine_options */
