@@ -175,6 +175,21 @@ Test(report, is_cut_and_not_overrun)
         }
 }
 
+/* All of them for programs, the last line for people, where nothing can hide. */
+Test(report, last_words)
+{
+    struct report report = about(REPORT_EXITED);
+    struct engine_report told = {.pool = "web", .report = &report, .words = "one\ntw\033o"};
+    char line[512];
+    struct buffer buffer = BUFFER(line);
+
+    report_add_line(&buffer, REPORT_TEXT, WALL, &told);
+    cr_assert(strstr(line, "; stderr: tw\\x1bo\n"), "%s", line);
+    buffer = BUFFER(line);
+    report_add_line(&buffer, REPORT_JSON, WALL, &told);
+    cr_assert(strstr(line, ",\"stderr\":\"one\\u000atw\\u001bo\"}\n"), "%s", line);
+}
+
 Test(report, notes_are_brood_speaking)
 {
     char array[256];
