@@ -93,12 +93,12 @@ int capture_free(struct capture *capture, nsec_t patience) {
     nsec_t deadline = nsec_add(loop_clock(), patience);
     int r = capture_writers_free(capture, deadline);
     int packed = packer_free(capture->packer, deadline);
-    if (r < 0 || packed < 0)
-        return r < 0 ? r : packed;
+    if (r == -ETIMEDOUT || packed < 0)
+        return -ETIMEDOUT;
     while (capture->streams)
         stream_free(capture->streams);
     destroy(capture);
-    return 0;
+    return r;
 }
 
 void capture_reopen(struct capture *capture) {
@@ -328,7 +328,8 @@ static void add_words(struct buffer *buffer, const struct words *words) {
     }
     while (length > 0 && begin[length - 1] == '\n')
         length--;
-    buffer_add(buffer, begin, length);
+    if (length > 0)
+        buffer_add(buffer, begin, length);
 }
 
 /* A note stands between what the process wrote and what an orphan writes. */

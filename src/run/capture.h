@@ -70,8 +70,8 @@ int capture_new(
 
 /*
  * Reads what is in the pipes, writes what is waiting as long as `patience` lasts, and ends.
- * -ETIMEDOUT: not all of it could be written, and some memory is left behind. Pools and processes
- * must have been freed before. Accepts NULL.
+ * -EIO: not all of it could be written; -ETIMEDOUT: nor in time, and some memory is left behind.
+ * Pools and processes must have been freed before. Accepts NULL.
  */
 int capture_free(struct capture *capture, nsec_t patience);
 

@@ -63,7 +63,7 @@ int capture_writers_free(struct capture *capture, nsec_t deadline) {
     int result = 0;
 
     for (struct capture_writer *w = capture->writers; w; w = w->next)
-        writer_stop(w->writer);
+        writer_stop(w->writer, deadline);
     while (capture->writers) {
         struct capture_writer *first = capture->writers;
         int r = writer_free(first->writer, deadline);

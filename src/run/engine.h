@@ -66,7 +66,7 @@ void engine_reopen_output(struct engine *engine);
 
 /*
  * Writes what was captured, as long as `patience` lasts, and captures nothing more. Where there is
- * a capture, to be called before engine_free(). -ETIMEDOUT: not all of it could be written.
+ * a capture, to be called before engine_free(). Negative: not all of it could be written.
  */
 int engine_finish_output(struct engine *engine, nsec_t patience);
 

@@ -36,7 +36,8 @@ struct writer {
     struct sink *first_ready, *last_ready;
     struct tap *first_told, *last_told;
     nsec_t due; /* the earliest of all sinks, or earlier */
-    bool has_news, stopping, has_ended;
+    bool has_news, stopping, has_ended, has_lost;
+    nsec_t deadline; /* with `stopping` */
 };
 
 static nsec_t sink_due(const struct sink *sink) {
@@ -404,11 +405,16 @@ static void close_all(struct writer *writer) {
         close_sink(writer, writer->sinks);
 }
 
-/* The last chance: each sink once more, whether it rests or not. */
+/* The last chance: each sink once more, whether it rests or not. Who reads slowly is waited for. */
 static void write_last(struct writer *writer) {
-    for (struct sink *sink = writer->sinks; sink; sink = sink->next)
-        while (write_chunks(writer, sink) >= 0 && sink->first)
-            ;
+    for (struct sink *sink = writer->sinks; sink; sink = sink->next) {
+        int r;
+
+        do
+            r = write_chunks(writer, sink);
+        while (r >= 0 ? sink->first != NULL : r == -EAGAIN && loop_clock() < writer->deadline);
+        writer->has_lost |= r < 0;
+    }
 }
 
 static void *writer_main(void *data) {
@@ -498,10 +504,11 @@ int writer_new(struct loop *loop, const struct writer_events *events, struct wri
     return 0;
 }
 
-void writer_stop(struct writer *writer) {
+void writer_stop(struct writer *writer, nsec_t deadline) {
     loop_remove(writer->loop, writer->source);
     pthread_mutex_lock(&writer->lock);
     writer->stopping = true;
+    writer->deadline = deadline;
     pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->lock);
 }
@@ -519,6 +526,7 @@ int writer_free(struct writer *writer, nsec_t deadline) {
         return -ETIMEDOUT;
     }
     pthread_join(writer->thread, NULL);
+    r = writer->has_lost ? -EIO : 0;
     destroy(writer);
-    return 0;
+    return r;
 }

@@ -41,13 +41,16 @@ struct writer_events {
 /* -ENOMEM, -EAGAIN (no thread to be had), -EMFILE, -ENFILE. */
 int writer_new(struct loop *loop, const struct writer_events *events, struct writer **ret_writer);
 
-/* Asks it to write what is waiting and to end, without waiting for it. Nothing may be put then. */
-void writer_stop(struct writer *writer);
+/*
+ * Asks it to write what is waiting and to end, without waiting for it. Nothing may be put then.
+ * What cannot be written is tried once; who reads slowly is waited for until `deadline`.
+ */
+void writer_stop(struct writer *writer, nsec_t deadline);
 
 /*
  * After writer_stop(): waits for it until `deadline`. Whoever cannot be waited for (a disk that
  * does not answer) is left behind with its memory, and -ETIMEDOUT returned. Sinks and what they
- * have not taken are gone afterwards; taps stay the caller's.
+ * have not taken are gone afterwards (-EIO: there were some); taps stay the caller's.
  */
 int writer_free(struct writer *writer, nsec_t deadline);
 

@@ -201,8 +201,8 @@ static int open_capture(struct supervisor *s) {
 }
 
 static void finish_output(struct supervisor *s) {
-    if (engine_finish_output(s->engine, OUTPUT_PATIENCE) == -ETIMEDOUT)
-        supervisor_note(s, "output-lost", "what workers wrote last could not be written in time");
+    if (engine_finish_output(s->engine, OUTPUT_PATIENCE) < 0)
+        supervisor_note(s, "output-lost", "not all that workers wrote last could be written");
 }
 
 static int open_engine(struct supervisor *s) {

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -122,6 +123,26 @@ def test_last_words_that_need_escapes(brood, tmp_path):
               cmd=script("head -c 5000 /dev/zero | tr '\\0' '\\1' >&2; exit 1"))
     assert b.wait_event("exited")["stderr"] == "\1" * 1024
     b.wait()
+
+
+def test_a_slow_reader_gets_all(brood):
+    """More than the pipe holds is left when the worker has ended; the reader takes its time."""
+    read_end, write_end = os.pipe()
+    b = brood("--log", "-", cmd=script("seq 1 5000"), stdout=write_end)
+    os.close(write_end)
+    b.wait_event("ended")
+    time.sleep(1.2)  # longer than one attempt of the writer's
+    with open(read_end, encoding="utf-8") as file:
+        assert [row.split()[-1] for row in file] == [str(i) for i in range(1, 5001)]
+    assert b.wait() == 0
+    assert not b.select_events("output-lost")
+
+
+def test_what_cannot_be_written_is_said(brood):
+    with open("/dev/full", "wb") as full:
+        b = brood("--log", "-", cmd=script("echo lost"), stdout=full)
+    assert b.wait() == 0
+    b.wait_event("output-lost")
 
 
 def test_what_goes_elsewhere_is_left_alone(tmp_path):
