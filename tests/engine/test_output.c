@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "stage.h"
@@ -33,6 +34,33 @@ static unsigned count_descriptors(void) {
     for (int fd = 0; fd < 256; fd++)
         count += fcntl(fd, F_GETFD) >= 0;
     return count;
+}
+
+/* Write ends of pipes that we hold. */
+static unsigned count_write_ends(void) {
+    struct stat status;
+    unsigned count = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        count += fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode) &&
+                 (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
+    return count;
+}
+
+/* Once it is its program, the process alone holds its ends: to close them is to end the stream. */
+Test(output, our_copies_of_its_ends_are_closed)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    struct capture_settings capture = stage_capture(&stage);
+    struct engine_pool *pool =
+        captured_pool(&stage, &capture, stage_version(&stage, WAIT_FOR_TERM));
+    unsigned before = count_write_ends();
+    stage_start(&stage, pool);
+    stage_await(&stage, REPORT_READY, 0);
+    cr_assert_eq(count_write_ends(), before);
+    stage_close(&stage);
 }
 
 Test(output, both_streams_of_all_commands)
