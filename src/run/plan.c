@@ -144,7 +144,10 @@ static int resolve_identity(
 
     if (r == -ENOENT)
         return plan_fail(error, PLAN_STATUS_USAGE, r, "%s '%s' does not exist", kind, item);
-    return r < 0 ? plan_error_no_memory(error) : 0;
+    if (r < 0)
+        return plan_fail(
+            error, PLAN_STATUS_INTERNAL, r, "%s cannot be looked up: %s", kind, strerror(-r));
+    return 0;
 }
 
 static int resolve_capabilities(

@@ -16,28 +16,39 @@
 /* The largest id but one: -1 means "no change" to the kernel. */
 #define ID_MAX (UINT32_MAX - 1)
 
+/* Why a name was not found: sources say in many ways that there is none, but not in these. */
+static int why_not_found(void) {
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == EIO ? -errno : -ENOENT;
+}
+
 static int find_group(const char *name, gid_t *ret_gid) {
     uint64_t number;
+
+    errno = 0;
     struct group *entry = getgrnam(name);
+    int r = entry ? 0 : why_not_found();
 
     if (entry)
         *ret_gid = entry->gr_gid;
     else if (text_parse_u64(name, 0, ID_MAX, &number) == 0)
         *ret_gid = (gid_t)number;
     else
-        return -ENOENT;
+        return r;
     return 0;
 }
 
 static int find_user(const char *name, uid_t *ret_uid, struct passwd **ret_entry) {
     uint64_t number;
+
+    errno = 0;
     struct passwd *entry = getpwnam(name);
+    int r = entry ? 0 : why_not_found();
 
     if (!entry && text_parse_u64(name, 0, ID_MAX, &number) == 0) {
         entry = getpwuid((uid_t)number);
         *ret_uid = (uid_t)number;
     } else if (!entry)
-        return -ENOENT;
+        return r;
     if (entry)
         *ret_uid = entry->pw_uid;
     *ret_entry = entry;
