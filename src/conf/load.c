@@ -195,6 +195,7 @@ static int read_conf_d(struct load *load, const char *directory) {
     return r < 0 ? r : read_drop_ins(load, path, NULL);
 }
 
+/* A unit file has drop-ins of its own; a conf.d beside it is about others. */
 static int read_given(struct load *load, const char *path) {
     char *copy = arena_copy(load->reader.arena, path, strlen(path));
     bool is_service = ends_with(path, SUFFIX);
@@ -204,7 +205,7 @@ static int read_given(struct load *load, const char *path) {
         return -ENOMEM;
     if (r == -ENOENT)
         return complain(load, path, "is not there");
-    return r < 0 ? r : read_conf_d(load, dirname(copy));
+    return r < 0 || is_service ? r : read_conf_d(load, dirname(copy));
 }
 
 static int read_directory(struct load *load, const char *given) {

@@ -96,9 +96,11 @@ static int open_sockets(struct reload *reload) {
         int r = listen_set_change(
             sockets_of(step), step->specs, listens->count, places_of(step), reason);
 
+        struct conf_origin origin =
+            listens->count > 0 ? listens->list[0].origin : step->conf->origin;
         step->has_opened = r == 0;
-        if (r < 0 && conf_message_add(reload->messages, CONF_ERROR, listens->list[0].origin.file,
-                         listens->list[0].origin.line, "pool %s: %s", step->conf->name, reason) < 0)
+        if (r < 0 && conf_message_add(reload->messages, CONF_ERROR, origin.file, origin.line,
+                         "pool %s: %s", step->conf->name, reason) < 0)
             return -ENOMEM;
         result = result < 0 || r == 0 ? result : -EBADMSG;
     }

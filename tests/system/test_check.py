@@ -247,3 +247,10 @@ def test_help_for_a_directive():
     assert run("help", "Slice").stdout.count("Slice=NAME") == 2
     assert "did you mean 'Restart'?" in run("help", "Restrat").stderr
     assert "  ExecStart=COMMAND" in run("help", "directives").stdout
+
+
+def test_unit_file_beside_a_conf_d_that_is_about_others(tmp_path):
+    unit = write(tmp_path / "app.service", "[Service]\nExecStart=/bin/true\n")
+    write(tmp_path / "conf.d/other.conf", "[Pool other]\nWorkers=3\n")
+    done = run("check", unit)
+    assert (done.returncode, done.stderr) == (0, "")
