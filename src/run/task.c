@@ -86,11 +86,11 @@ static int spawn_task(struct task *task, struct spawned *ret_spawned, enum child
         .owner = task,
     };
     struct extras *extras;
-    int r = output_open(task);
+    int r = voice_open(task);
 
     *ret_failed = r < 0 ? CHILD_VOICE : CHILD_CLONE;
     if (r == 0)
-        r = voice_open(task);
+        r = output_open(task);
     if (r == 0)
         r = extras_new(task, &extras);
     if (r < 0)
