@@ -36,11 +36,7 @@ static int width_of(const char *text, size_t length) {
     return width;
 }
 
-/*
- * Prints text from column `at` on, words wrapped to lines that begin at `indent`; a newline in the
- * text stays one.
- */
-static void print_wrapped(const char *text, int at, int indent) {
+void help_wrap(const char *text, int at, int indent) {
     bool fresh = true;
 
     while (*text != '\0') {
@@ -74,7 +70,7 @@ static void print_explanation(int width, const char *text, int column) {
         width = 0;
     }
     printf("%*s", column - width, "");
-    print_wrapped(text, column, column);
+    help_wrap(text, column, column);
 }
 
 static void print_option(const struct option_row *row) {
@@ -102,7 +98,7 @@ static void print_section(const struct help_section *section) {
     printf("\n%s:\n", section->heading);
     if (section->text) {
         printf("  ");
-        print_wrapped(section->text, 2, 2);
+        help_wrap(section->text, 2, 2);
     }
     if (section->items)
         print_items(section->items);
@@ -115,7 +111,7 @@ static void print_text(
     for (const char *const *line = help->synopsis; *line; line++)
         printf("%s brood %s\n", line == help->synopsis ? "usage:" : "      ", *line);
     putchar('\n');
-    print_wrapped(help->text, 0, 0);
+    help_wrap(help->text, 0, 0);
     for (size_t t = 0; t < n_tables; t++) {
         printf("\n%s:\n", tables[t].heading);
         for (size_t i = 0; i < tables[t].n_rows; i++)

@@ -47,6 +47,12 @@ struct help {
     const char *see_also; /* names of further pages, "brood-up(1), brood.conf(5)"; or NULL */
 };
 
+/*
+ * Prints text from column `at` on, words wrapped to lines that begin at `indent`; a newline in the
+ * text stays one.
+ */
+void help_wrap(const char *text, int at, int indent);
+
 /* Prints to standard output. `format` is not HELP_NONE. */
 void help_print(const struct help *help, const struct option_table *tables, size_t n_tables,
     enum help_format format);

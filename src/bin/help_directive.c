@@ -4,26 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bin/help.h"
 #include "conf/directive.h"
-
-#define WIDTH 78
-
-/* Sentences, in lines of their own, two blanks from the edge. */
-static void print_wrapped(const char *text) {
-    size_t column = 0;
-
-    while (*text != '\0') {
-        size_t length = strcspn(text, " ");
-
-        if (column > 0 && column + 1 + length > WIDTH) {
-            putchar('\n');
-            column = 0;
-        }
-        column += (size_t)printf("%s%.*s", column == 0 ? "  " : " ", (int)length, text);
-        text += length + strspn(text + length, " ");
-    }
-    putchar('\n');
-}
 
 static void print_default(const struct conf_directive *directive) {
     const char *of_pool = conf_directive_default(directive, false);
@@ -47,7 +29,8 @@ static bool print_one(const char *name, bool brood) {
     printf("%s=%s    %s: %s\n", directive->name, directive->argument,
         brood ? "[Brood]" : "[Pool NAME], [Defaults], [Service]",
         conf_group_name(directive->group));
-    print_wrapped(directive->help);
+    printf("  ");
+    help_wrap(directive->help, 2, 2);
     printf("  Expects %s.\n", directive->expects);
     print_default(directive);
     if (conf_directive_is_list(directive))
