@@ -56,13 +56,13 @@ int groups_check(
     };
     const char *why = service->groups.fd < 0 ? "no control group can be made here"
                                              : "the control group here has no such controller";
-    struct cgroup_limits limits = settings_limits(pool);
+    const struct cgroup_limits *limits = &pool->cgroup.limits;
     bool strict =
         pool->cgroup.strict || conf_brood(service->conf)->strict || service->options.sources.strict;
     int result = 0;
 
     for (int i = 0; i < CGROUP_LIMIT_MAX; i++) {
-        struct cgroup_limits one = {.set = limits.set & UINT32_C(1) << i};
+        struct cgroup_limits one = {.set = limits->set & UINT32_C(1) << i};
 
         if (one.set == 0 || !directives[i] || can_have(service, &one))
             continue;

@@ -67,14 +67,14 @@ static struct service_pool **last_link(struct service *service) {
 }
 
 int service_pool_add(struct service *service, const struct conf_pool *conf,
-    struct settings *settings, struct listen_set *sockets) {
+    struct pool_settings *settings, struct listen_set *sockets) {
     struct service_pool *pool = calloc(1, sizeof(*pool));
 
     if (!pool)
         return -ENOMEM;
     *pool = (struct service_pool){.service = service, .conf = conf};
-    int r = engine_add_pool_take(service->engine, &settings->pool, &pool->pool);
-    settings->pool.version = NULL;
+    int r = engine_add_pool_take(service->engine, settings, &pool->pool);
+    settings->version = NULL;
     if (r < 0) {
         free(pool);
         return r;

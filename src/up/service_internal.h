@@ -28,7 +28,7 @@ struct service {
 
 /* A pool with open sockets, in the engine, not started. */
 int service_pool_add(struct service *service, const struct conf_pool *conf,
-    struct settings *settings, struct listen_set *sockets);
+    struct pool_settings *settings, struct listen_set *sockets);
 
 /* Tells the engine which sockets there are now. -ENOMEM. */
 int service_pool_offer(struct service_pool *pool);

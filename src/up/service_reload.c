@@ -18,7 +18,7 @@ struct step {
     const struct conf_pool *conf;
     struct service_pool *pool; /* NULL: it is new */
     unsigned changes;          /* enum conf_change; of a new pool all */
-    struct settings settings;
+    struct pool_settings settings;
     struct listen_spec *specs;
     struct listen_set sockets; /* of a new pool */
     uint64_t made;             /* runtime directories that were not there */
@@ -174,8 +174,8 @@ static int change(struct step *step) {
     int r = 0;
 
     if (needs_settings(step)) {
-        r = engine_change_pool_take(pool->pool, &step->settings.pool);
-        step->settings.pool.version = NULL;
+        r = engine_change_pool_take(pool->pool, &step->settings);
+        step->settings.version = NULL;
     }
     if (r == 0)
         r = service_pool_offer(pool);

@@ -111,43 +111,35 @@ static enum readiness readiness_of(const struct conf_pool *pool) {
     return pool->notify_descriptor > 0 ? READY_DESCRIPTOR : READY_NOTIFY;
 }
 
-struct cgroup_limits settings_limits(const struct conf_pool *pool) {
-    return pool->cgroup.limits;
-}
-
 int settings_make(const struct conf_pool *pool, const struct surroundings *surroundings,
-    struct settings *ret_settings, struct conf_messages *messages) {
+    struct pool_settings *ret_settings, struct conf_messages *messages) {
     struct maker maker = {pool, surroundings, messages};
     struct version *version;
     int r = make_version(&maker, &version);
 
     if (r < 0)
         return r;
-    *ret_settings = (struct settings){
-        .pool =
-            {
-                .name = pool->name,
-                .n_workers = pool->workers,
-                .surge = pool->surge,
-                .version = version,
-                .rules = pool->rules,
-                .kill_mode = kill_mode_of(pool),
-                .final_signal = pool->final_signal,
-                .seed = seed_random(),
-                .ready = readiness_of(pool),
-                .ready_descriptor = pool->notify_descriptor,
-                .notify_access = pool->notify_access,
-                .fdstore_max = pool->descriptor_store_max,
-                .recycle_memory = pool->recycle_memory,
-            },
-        .limits = settings_limits(pool),
+    *ret_settings = (struct pool_settings){
+        .name = pool->name,
+        .n_workers = pool->workers,
+        .surge = pool->surge,
+        .version = version,
+        .rules = pool->rules,
+        .kill_mode = kill_mode_of(pool),
+        .final_signal = pool->final_signal,
+        .seed = seed_random(),
+        .ready = readiness_of(pool),
+        .ready_descriptor = pool->notify_descriptor,
+        .notify_access = pool->notify_access,
+        .fdstore_max = pool->descriptor_store_max,
+        .recycle_memory = pool->recycle_memory,
+        .limits = &pool->cgroup.limits,
     };
-    ret_settings->pool.limits = &ret_settings->limits;
     return 0;
 }
 
-void settings_drop(struct settings *settings) {
-    settings->pool.version = version_unref(settings->pool.version);
+void settings_drop(struct pool_settings *settings) {
+    settings->version = version_unref(settings->version);
 }
 
 static const char *directive_of(enum conf_listen_kind kind) {

@@ -13,24 +13,15 @@ struct surroundings {
     bool has_null_input; /* our standard input is /dev/null, and may be inherited as such */
 };
 
-/* For the engine. It points into itself: made in its place, not to be moved. */
-struct settings {
-    struct pool_settings pool;
-    struct cgroup_limits limits;
-};
-
 /*
  * Works out plans and rules. What cannot be (an unknown user, a program that is not there) is added
  * to `messages` where it was said. -EBADMSG: there is such a message; -ENOMEM.
  */
 int settings_make(const struct conf_pool *pool, const struct surroundings *surroundings,
-    struct settings *ret_settings, struct conf_messages *messages);
+    struct pool_settings *ret_settings, struct conf_messages *messages);
 
 /* Gives back what settings_make() has made and nobody has taken. */
-void settings_drop(struct settings *settings);
-
-/* What the control group of each worker's tree is held to. */
-struct cgroup_limits settings_limits(const struct conf_pool *pool);
+void settings_drop(struct pool_settings *settings);
 
 /* What the pool listens on, one spec for each line; on the heap. Errors as above. */
 int settings_listen(
