@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/macro.h"
@@ -21,6 +20,7 @@
 #include "conf/readers.h"
 #include "logs/merge.h"
 #include "logs/when.h"
+#include "sys/wall.h"
 
 /* How many of the last lines come first where somebody follows. */
 #define FOLLOW_LINES 10
@@ -103,13 +103,6 @@ static const struct help logs_help = {
         },
     .see_also = "brood(1), brood-up(1), brood-status(1)",
 };
-
-static uint64_t wall_clock(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 static int usage(const char *what, const char *word, const char *expected) {
     fprintf(

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/macro.h"
@@ -17,15 +16,9 @@
 #include "loop/loop.h"
 #include "run/logfile_internal.h"
 #include "run/writer.h"
+#include "sys/wall.h"
 
 #define REST NSEC_PER_SEC
-
-static uint64_t wall_clock(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 /* Said when it changes, whatever the sink does otherwise. */
 static void tell(struct logfile *file, int error) {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/macro.h"
+#include "sys/wall.h"
 
 /* How long a sink rests that could not take anything. */
 #define REST NSEC_PER_SEC
@@ -166,15 +167,13 @@ static void on_wake(void *data, uint64_t value, int fd, unsigned events) {
 
 struct chunk *chunk_new(enum chunk_kind kind, struct tap *tap, size_t size) {
     struct chunk *chunk = malloc(sizeof(*chunk) + size);
-    struct timespec wall;
 
     if (!chunk)
         return NULL;
-    clock_gettime(CLOCK_REALTIME, &wall);
     *chunk = (struct chunk){
         .tap = tap,
         .kind = kind,
-        .wall = (uint64_t)wall.tv_sec * NSEC_PER_SEC + (uint64_t)wall.tv_nsec,
+        .wall = wall_clock(),
         .now = loop_clock(),
         .pipe = -1,
         .length = size,

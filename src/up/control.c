@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sys/seed.h"
+#include "sys/wall.h"
 #include "up/control_internal.h"
 #include "up/control_wait.h"
 
@@ -18,13 +18,6 @@
 
 /* How long accepting rests when there are no descriptors left. */
 #define ACCEPT_PAUSE (100 * NSEC_PER_MSEC)
-
-uint64_t control_wall(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 static void mute(struct control *control, bool muted) {
     if (muted != control->muted &&
@@ -156,7 +149,7 @@ int control_new(
         .fd = -1,
         .timer = {.fn = on_timer, .data = control},
         .accept_again = NSEC_NEVER,
-        .started = control_wall(),
+        .started = wall_clock(),
     };
     int r = control->path ? start(control, ret_pid) : -ENOMEM;
     if (r < 0) {

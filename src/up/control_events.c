@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "run/report.h"
+#include "sys/wall.h"
 #include "up/control_internal.h"
 
 struct event {
@@ -116,18 +117,18 @@ static void tell(struct control *control, const char *pool, struct event *event)
 }
 
 void events_on_report(struct control *control, const struct engine_report *told) {
-    tell(control, told->pool, &(struct event){.wall = control_wall(), .told = told});
+    tell(control, told->pool, &(struct event){.wall = wall_clock(), .told = told});
 }
 
 void control_note(struct control *control, const char *event, const char *text) {
-    tell(control, "", &(struct event){.wall = control_wall(), .name = event, .text = text});
+    tell(control, "", &(struct event){.wall = wall_clock(), .name = event, .text = text});
     if (control->telling)
         control_wake(control);
 }
 
 void events_confess(struct client *client) {
     char text[80];
-    struct event event = {.wall = control_wall(), .name = "missed", .text = text};
+    struct event event = {.wall = wall_clock(), .name = "missed", .text = text};
 
     snprintf(
         text, sizeof(text), "%" PRIu64 " events came faster than they were read", client->missed);

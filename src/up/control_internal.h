@@ -88,8 +88,6 @@ struct control {
 /* Something is to be looked at once the turn has done what it is at: by control->looking,
  * ->telling. */
 void control_wake(struct control *control);
-/* Nanoseconds since 1970. */
-uint64_t control_wall(void);
 
 /* control_socket.c */
 int control_listen(struct control *control, pid_t *ret_pid);

@@ -10,13 +10,13 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "run/capture.h"
 #include "run/log.h"
 #include "run/strangers.h"
 #include "sys/memory.h"
+#include "sys/wall.h"
 
 /* What SIGKILL has not ended after this long is named and left. */
 #define KILL_PATIENCE (10 * NSEC_PER_SEC)
@@ -48,13 +48,6 @@ struct supervisor {
     char fault[512]; /* why the last worker was given up */
     int status;
 };
-
-static uint64_t wall_clock(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * NSEC_PER_SEC + (uint64_t)now.tv_nsec;
-}
 
 /* Why a worker was given up, for the one who started us. */
 static void note_fault(struct supervisor *s, const struct engine_report *told) {
