@@ -98,15 +98,27 @@ bool frame_finish(struct frame *frame, enum frame_end end, struct frame_piece *r
 /* After a hole that ends in the middle of a line: the rest of that line is passed over. */
 void frame_skip_line(struct frame *frame);
 
+/* What syslog and the journal are told besides. */
+struct frame_label {
+    const char *identifier; /* NULL: the pool's name */
+    int facility;           /* LOG_DAEMON and its like of syslog.h */
+    bool has_level;         /* else info for standard output, warning for standard error */
+    int level;
+};
+
 /* Whose bytes they are. */
 struct frame_tag {
     const char *pool;
+    struct frame_label label;
     uint32_t worker;
     uint32_t generation;
     pid_t pid;
     enum frame_stream stream;
     bool orphan; /* written after the process had ended, by something that it left behind */
 };
+
+/* As in syslog.h: 0 … 7. */
+int frame_severity(const struct frame_tag *tag);
 
 enum frame_format { FRAME_TEXT, FRAME_JSON, FRAME_RAW, FRAME_FORMAT_MAX };
 

@@ -17,6 +17,10 @@
 #define TERMINAL_AROUND 16
 #define TERMINAL_WIDEST 4
 
+/* Severities of RFC 5424. */
+#define SEVERITY_WARNING 4
+#define SEVERITY_INFO    6
+
 /* A control character, or a byte that is not UTF-8: "\u0001". */
 #define JSON_WIDEST 6
 
@@ -68,6 +72,12 @@ int frame_format_parse(const char *text, enum frame_format *ret_format) {
         }
     }
     return -EINVAL;
+}
+
+int frame_severity(const struct frame_tag *tag) {
+    if (tag->label.has_level)
+        return tag->label.level;
+    return tag->stream == FRAME_ERR ? SEVERITY_WARNING : SEVERITY_INFO;
 }
 
 static void add_text_prefix(struct buffer *prefix, const char *time, const struct frame_tag *tag) {

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include "base/macro.h"
@@ -122,11 +123,15 @@ struct capture_pool *capture_pool_unref(struct capture_pool *pool) {
         free(pool->workers[i]);
     free(pool->workers);
     free((char *)pool->settings.file.directory);
+    free((char *)pool->settings.label.identifier);
     free(pool);
     return NULL;
 }
 
+/* LOG_KERN is the kernel's own. */
 static void fill_in_defaults(struct capture_settings *settings) {
+    if (settings->label.facility == LOG_KERN)
+        settings->label.facility = LOG_DAEMON;
     if (settings->buffer == 0)
         settings->buffer = CAPTURE_BUFFER;
     settings->buffer = MAX(settings->buffer, (uint32_t)CAPTURE_BUFFER_MIN);
@@ -154,10 +159,23 @@ static int open_sinks(struct capture_pool *pool) {
     return 0;
 }
 
+/* Texts are copied: the caller's may go. */
+static int copy_texts(struct capture_settings *settings) {
+    const char **texts[] = {&settings->file.directory, &settings->label.identifier};
+    int r = 0;
+
+    for (size_t i = 0; i < ELEMENTS(texts); i++) {
+        if (!*texts[i])
+            continue;
+        *texts[i] = strdup(*texts[i]);
+        r = *texts[i] ? r : -ENOMEM;
+    }
+    return r;
+}
+
 int capture_pool_new(struct capture *capture, const struct capture_settings *settings,
     struct capture_pool **ret_pool) {
     struct capture_pool *pool = calloc(1, sizeof(*pool) + strlen(settings->pool) + 1);
-    int r = 0;
 
     if (!pool)
         return -ENOMEM;
@@ -166,10 +184,7 @@ int capture_pool_new(struct capture *capture, const struct capture_settings *set
     pool->settings = *settings;
     pool->references = 1;
     fill_in_defaults(&pool->settings);
-    if (settings->file.directory) {
-        pool->settings.file.directory = strdup(settings->file.directory);
-        r = pool->settings.file.directory ? 0 : -ENOMEM;
-    }
+    int r = copy_texts(&pool->settings);
     if (r >= 0)
         r = open_sinks(pool);
     if (r < 0) {
@@ -177,6 +192,47 @@ int capture_pool_new(struct capture *capture, const struct capture_settings *set
         return r;
     }
     *ret_pool = pool;
+    return 0;
+}
+
+static bool is_same_text(const char *a, const char *b) {
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool is_same_place(const struct capture_settings *a, const struct capture_settings *b) {
+    for (size_t i = 0; i < FRAME_STREAM_MAX; i++)
+        if (a->targets[i] != b->targets[i])
+            return false;
+    return a->file.format == b->file.format && is_same_text(a->file.directory, b->file.directory) &&
+           is_same_text(a->label.identifier, b->label.identifier) &&
+           a->label.facility == b->label.facility && a->label.has_level == b->label.has_level &&
+           a->label.level == b->label.level && a->reader == b->reader;
+}
+
+static void change(struct capture_pool *pool, const struct capture_settings *settings) {
+    struct capture_settings before = pool->settings;
+
+    pool->settings = *settings;
+    pool->settings.pool = before.pool;
+    pool->settings.file.directory = before.file.directory;
+    pool->settings.label.identifier = before.label.identifier;
+    for (int i = 0; i < FRAME_STREAM_MAX; i++)
+        if (pool->sinks[i])
+            capture_sink_configure(pool->sinks[i], pool, (enum frame_stream)i);
+    for (struct stream *stream = pool->capture->streams; stream; stream = stream->next)
+        if (stream->pool == pool && stream->sink != pool->sinks[stream->which])
+            capture_sink_configure(stream->sink, pool, stream->which);
+}
+
+int capture_pool_change(struct capture *capture, struct capture_pool *pool,
+    const struct capture_settings *settings, struct capture_pool **ret_pool) {
+    struct capture_settings filled = *settings;
+
+    fill_in_defaults(&filled);
+    if (!pool || !is_same_place(&pool->settings, &filled))
+        return capture_pool_new(capture, settings, ret_pool);
+    change(pool, &filled);
+    *ret_pool = capture_pool_ref(pool);
     return 0;
 }
 

@@ -43,8 +43,14 @@ enum capture_overflow {
 
 struct capture_settings {
     const char *pool;
+
+    /* Where to: another place is another pool. */
     enum capture_target targets[FRAME_STREAM_MAX];
     struct logfile_settings file; /* `name` and `packer` are filled in */
+    struct frame_label label;     /* for syslog and the journal */
+    uid_t reader;                 /* …may open the pipes by name (/dev/stdout); 0: only we may */
+
+    /* How: this can change for what is captured already. */
     bool compress;
     enum capture_overflow overflow;
     uint32_t buffer;     /* bytes a stream; 0: CAPTURE_BUFFER */
@@ -78,13 +84,18 @@ int capture_free(struct capture *capture, nsec_t patience);
 /* Opens files anew (SIGUSR1, as logrotate wants it). */
 void capture_reopen(struct capture *capture);
 
-/*
- * How to capture a pool. After a reload, a pool of the same name with other settings is a new one;
- * processes go on with the settings that they were started with. -ENOMEM, -EAGAIN (no thread),
- * -EMFILE, -ENFILE.
- */
+/* How to capture a pool. -ENOMEM, -EAGAIN (no thread), -EMFILE, -ENFILE. */
 int capture_pool_new(struct capture *capture, const struct capture_settings *settings,
     struct capture_pool **ret_pool);
+
+/*
+ * The pool with other settings: where its output goes to the same place, that is `pool` itself with
+ * one more reference, and what runs is captured that way from now on (the length of lines and the
+ * rate from each next start); else a new one, beside which that of the living processes goes on.
+ * `pool` may be NULL. Errors, which change nothing, are those of capture_pool_new().
+ */
+int capture_pool_change(struct capture *capture, struct capture_pool *pool,
+    const struct capture_settings *settings, struct capture_pool **ret_pool);
 
 /* Accepts NULL; returns NULL. Its processes' streams go on until they end. */
 struct capture_pool *capture_pool_free(struct capture_pool *pool);

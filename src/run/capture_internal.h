@@ -113,6 +113,10 @@ int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stre
 struct capture_sink *capture_sink_ref(struct capture_sink *sink);
 struct capture_sink *capture_sink_unref(struct capture_sink *sink);
 
+/* Hands the pool's settings on to the sink, where it has any. */
+void capture_sink_configure(
+    const struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream);
+
 /* Puts a descriptor under a low number, if one is free, and says which place it is. */
 int capture_low_take(struct capture *capture, int *fd);
 void capture_low_release(struct capture *capture, int place);

@@ -131,9 +131,8 @@ static int format_keys(const struct capture_pool *pool, uint32_t worker, enum fr
     return n >= PATH_MAX || m >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* The file of a pool that has been reloaded: still the same sink, with the new settings. */
-static void configure(
-    const struct capture_pool *pool, const struct capture_sink *sink, enum frame_stream stream) {
+void capture_sink_configure(
+    const struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream) {
     struct logfile_settings *settings;
 
     if (pool->settings.targets[stream] != CAPTURE_FILE)
@@ -169,7 +168,7 @@ int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stre
         return r;
     for (struct capture_sink *sink = pool->capture->sinks; sink; sink = sink->next) {
         if (strcmp(sink->key, key) == 0) {
-            configure(pool, sink, stream);
+            capture_sink_configure(sink, pool, stream);
             *ret_sink = capture_sink_ref(sink);
             return 0;
         }

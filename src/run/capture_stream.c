@@ -315,6 +315,13 @@ static int open_pipe(struct stream *stream) {
     return fcntl(stream->fd, F_SETFL, O_RDONLY | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* /dev/stdout is opened anew by its name, with the rights of who does it. */
+static int give_to_reader(const struct stream *stream) {
+    uid_t reader = stream->pool->settings.reader;
+
+    return reader != 0 && fchown(stream->fd, reader, (gid_t)-1) < 0 && errno != EPERM ? -errno : 0;
+}
+
 static int watch(struct stream *stream) {
     struct loop_watch request = {
         .fd = stream->fd,
@@ -352,7 +359,7 @@ int stream_new(
     struct capture_process *process, enum frame_stream which, struct stream **ret_stream) {
     struct stream *stream = calloc(1, sizeof(*stream));
     struct capture_pool *pool = process->pool;
-    int r;
+    int r = 0;
 
     if (!stream)
         return -ENOMEM;
@@ -363,9 +370,14 @@ int stream_new(
     stream->worker = pool->workers[process->worker];
     stream->splices = can_splice(stream);
     enlist(stream);
-    r = capture_sink_get(pool, process->worker, which, &stream->sink);
+    if (pool->sinks[which])
+        stream->sink = capture_sink_ref(pool->sinks[which]);
+    else
+        r = capture_sink_get(pool, process->worker, which, &stream->sink);
     if (r >= 0)
         r = open_pipe(stream);
+    if (r >= 0)
+        r = give_to_reader(stream);
     if (r >= 0)
         r = watch(stream);
     if (r < 0) {
@@ -378,6 +390,7 @@ int stream_new(
     stream->tap.frame.limit = pool->settings.line_max;
     stream->tap.tag = (struct frame_tag){
         .pool = pool->name,
+        .label = pool->settings.label,
         .worker = process->worker,
         .generation = process->generation,
         .stream = which,

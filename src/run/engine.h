@@ -128,8 +128,8 @@ struct pool_settings {
     uint32_t fdstore_max;    /* descriptors that a worker may deposit over its restarts; 0: none */
     uint64_t recycle_memory; /* bytes of a worker's tree, above which it is replaced; 0 */
     const struct cgroup_limits *limits;     /* of each worker's tree; copied; NULL: none */
-    const struct capture_settings *capture; /* copied, `pool` and `last_words` filled in; what is
-                                               captured, the plans inherit. NULL: nothing */
+    const struct capture_settings *capture; /* copied, `pool`, `reader` and `last_words` filled in;
+                                               what is captured, the plans inherit. NULL: nothing */
 };
 
 /* Adds a pool at the end, not started. -EEXIST: there is one of this name; -ENOMEM; what
@@ -140,7 +140,8 @@ int engine_add_pool_take(
 /*
  * New rules and a new version; name and seed stay, the number of workers is engine_pool_scale()'s.
  * Living processes stay as they are: each gets the new version when it is started anew by hand or
- * by a roll. Where that roll fails, the pool is put back to the rules and the version before.
+ * by a roll. Where that roll fails, the pool is put back to the rules and the version before. How
+ * output is captured changes at once and for good, where it goes only with the version.
  * -ENOMEM, and what capture_pool_new() says, leave everything.
  */
 int engine_change_pool_take(struct engine_pool *pool, const struct pool_settings *settings);

@@ -171,7 +171,9 @@ const struct plan_extras *extras_plan(const struct extras *extras);
 struct extras *extras_free(struct extras *extras);
 
 /* output.c: where what a process writes goes, for versions that are captured. */
-int output_open_pool(struct engine *engine, const struct pool_settings *settings);
+/* `before` is the version that this one is to replace; NULL: it is the first. */
+int output_open_pool(
+    struct engine *engine, const struct pool_settings *settings, const struct version *before);
 int output_open(struct task *task); /* before a start */
 /* At most FRAME_STREAM_MAX, by rising number. Returns how many. */
 size_t output_add_descriptors(const struct task *task, struct child_descriptor *descriptors);

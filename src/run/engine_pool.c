@@ -89,7 +89,7 @@ static int pool_new(
         pool_free(pool);
         return -ENOMEM;
     }
-    int r = output_open_pool(engine, settings);
+    int r = output_open_pool(engine, settings, NULL);
     if (r < 0) {
         pool_free(pool);
         return r;
@@ -191,7 +191,7 @@ int engine_change_pool_take(struct engine_pool *pool, const struct pool_settings
     pool->core.surge = settings->surge;
     int r = pool_grow(pool, pool->core.n_places);
     if (r == 0)
-        r = output_open_pool(pool->engine, settings);
+        r = output_open_pool(pool->engine, settings, pool->version);
     if (r < 0) {
         pool->core.surge = surge;
         version_unref(settings->version);

@@ -15,14 +15,19 @@
 
 /* --- pools */
 
-int output_open_pool(struct engine *engine, const struct pool_settings *settings) {
+int output_open_pool(
+    struct engine *engine, const struct pool_settings *settings, const struct version *before) {
+    uid_t user = settings->version->main->identity.uid;
+
     if (!settings->capture || !engine->capture)
         return 0;
     struct capture_settings capture = *settings->capture;
 
     capture.pool = settings->name;
     capture.last_words = ENGINE_WORDS;
-    return capture_pool_new(engine->capture, &capture, &settings->version->capture);
+    capture.reader = user == (uid_t)-1 ? 0 : user;
+    return capture_pool_change(
+        engine->capture, before ? before->capture : NULL, &capture, &settings->version->capture);
 }
 
 /* --- processes */

@@ -31,10 +31,11 @@ static void begin(struct sink *sink, uint64_t wall, const struct frame_tag *tag)
     (void)wall; /* the journal has its own */
     *fields = BUFFER(journal->memory);
     buffer_add_format(fields,
-        "PRIORITY=%d\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%d\n"
+        "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%d\n"
         "BROOD_POOL=%s\nBROOD_WORKER=%u\nBROOD_GENERATION=%u\nBROOD_STREAM=%s\n",
-        tag->stream == FRAME_ERR ? LOG_WARNING : LOG_INFO, tag->pool, tag->pid, tag->pool,
-        tag->worker, tag->generation, frame_stream_name(tag->stream));
+        frame_severity(tag), LOG_FAC(tag->label.facility),
+        tag->label.identifier ? tag->label.identifier : tag->pool, tag->pid, tag->pool, tag->worker,
+        tag->generation, frame_stream_name(tag->stream));
     if (tag->orphan)
         buffer_add_text(fields, "BROOD_ORPHAN=1\n");
 }

@@ -47,13 +47,14 @@ static void add_word(struct buffer *head, const char *text, size_t max) {
 
 static void add_head(struct buffer *head, const struct syslog *syslog, enum frame_end end) {
     const struct frame_tag *tag = &syslog->tag;
-    int severity = tag->stream == FRAME_ERR ? LOG_WARNING : LOG_INFO;
+    const char *app = tag->label.identifier ? tag->label.identifier : tag->pool;
     char time[UTC_LENGTH + 1];
 
-    buffer_add_format(head, "<%d>1 %s ", LOG_DAEMON | severity, utc_format(syslog->wall, time));
+    buffer_add_format(head, "<%d>1 %s ", tag->label.facility | frame_severity(tag),
+        utc_format(syslog->wall, time));
     add_word(head, syslog->host, HOST_MAX);
     buffer_add_text(head, " ");
-    add_word(head, tag->pool, APP_MAX);
+    add_word(head, app, APP_MAX);
     buffer_add_format(head, " %d - [" STRUCTURED_ID " pool=\"", tag->pid);
     add_word(head, tag->pool, SIZE_MAX);
     buffer_add_format(head, "\" worker=\"%u\" generation=\"%u\" stream=\"%s\"", tag->worker,

@@ -2,9 +2,8 @@
 #pragma once
 
 /*
- * A sink: syslog, as RFC 5424 over the local datagram socket; facility daemon, severity info for
- * standard output and warning for standard error. Worker, generation and stream are structured
- * data. A daemon that is away or slow is waited for, like a disk.
+ * A sink: syslog, as RFC 5424 over the local datagram socket. Worker, generation and stream are
+ * structured data. A daemon that is away or slow is waited for, like a disk.
  */
 
 #include "run/sink.h"
