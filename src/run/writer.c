@@ -394,8 +394,6 @@ static int wait_until(struct writer *writer, pthread_cond_t *condition, nsec_t w
         .tv_nsec = (long)(when % NSEC_PER_SEC),
     };
 
-    if (when == NSEC_NEVER)
-        return -pthread_cond_wait(condition, &writer->lock);
     return -pthread_cond_timedwait(condition, &writer->lock, &until);
 }
 
