@@ -180,8 +180,10 @@ static int prepare(struct logs_command *c) {
 static int open_directory(struct logs_command *c) {
     static char path[4096];
 
-    if (!c->directory)
-        c->directory = archive_default_directory(path, sizeof(path));
+    if (!c->directory) {
+        archive_default_directory(NULL, path, sizeof(path));
+        c->directory = path;
+    }
     c->directory_fd = open(c->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (c->directory_fd >= 0)
         return STATUS_OK;

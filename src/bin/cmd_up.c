@@ -3,6 +3,7 @@
 /* brood up: the pools of a configuration, under control. */
 
 #include <errno.h>
+#include <linux/limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "bin/conf_options.h"
 #include "bin/supervisor_options.h"
 #include "conf/readers.h"
+#include "logs/archive.h"
 #include "up/up.h"
 #include "wire/endpoint.h"
 
@@ -21,6 +23,7 @@ struct up_command {
     bool strict;
     const char *socket;
     struct conf_sources sources; /* absolute: a supervisor may move */
+    char log_directory[PATH_MAX];
     struct supervisor_choices choices;
 };
 
@@ -54,6 +57,7 @@ static const struct help up_help = {
                         {"SIGTERM, SIGINT, SIGQUIT", "stop everything gracefully; a second one: "
                                                      "at once"},
                         {"SIGHUP", "read the configuration again, as 'brood reload'"},
+                        {"SIGUSR1", "open the files of captured output anew"},
                         {0},
                     }},
             {.heading = "Environment",
@@ -114,6 +118,7 @@ static int run_up(struct up_command *command, struct up_options *options, struct
         status = supervisor_run(&command->choices,
             (struct supervisor_options){
                 .command = "brood up",
+                .captures = true,
                 .stop_signal = SIGTERM,
                 .stop_timeout = 10 * NSEC_PER_SEC,
                 .notify_directory = notify_directory,
@@ -200,14 +205,30 @@ static int load(const struct conf_sources *sources, struct conf **ret_conf) {
     return STATUS_OK;
 }
 
+/* A daemon has another working directory. */
+static int choose_places(struct up_command *command, struct endpoint *ret_socket) {
+    char buffer[PATH_MAX];
+
+    if (endpoint_choose(command->socket, ret_socket) < 0) {
+        fprintf(stderr, "brood up: the path of the control socket is too long\n");
+        return -ENAMETOOLONG;
+    }
+    const char *identity = endpoint_identity(ret_socket, buffer);
+    if (ret_socket->path[0] != '/' && strlen(buffer) < sizeof(ret_socket->path))
+        strcpy(ret_socket->path, buffer);
+    int r =
+        archive_default_directory(identity, command->log_directory, sizeof(command->log_directory));
+    if (r < 0)
+        fprintf(stderr, "brood up: the path of the directory for logs is too long\n");
+    return r;
+}
+
 static int start(struct up_command *command) {
     struct endpoint socket;
     struct conf *conf;
 
-    if (endpoint_choose(command->socket, &socket) < 0) {
-        fprintf(stderr, "brood up: the path of the control socket is too long\n");
+    if (choose_places(command, &socket) < 0)
         return STATUS_USAGE;
-    }
     int status = load(&command->sources, &conf);
     if (status != STATUS_OK)
         return status;
@@ -219,6 +240,7 @@ static int start(struct up_command *command) {
         .service.sources = command->sources,
         .service.surroundings = surroundings_prepare(true),
     };
+    options.service.surroundings.log_directory = command->log_directory;
     unsetenv("NOTIFY_SOCKET"); /* it is ours, and not for workers */
     return run_up(command, &options, conf);
 }

@@ -32,6 +32,40 @@ static int check_commands(const struct conf_pool *pool, const struct conf_comman
     return r;
 }
 
+int conf_find_owner(const struct conf_pool *pool, const char *what, const char *user,
+    const char *group, struct identity *ret_owner, struct conf_messages *messages) {
+    char item[256];
+    const char *kind;
+    int r = identity_resolve(user, group, NULL, ret_owner, item, &kind);
+
+    if (r != -ENOENT)
+        return r;
+    r = conf_message_add(messages, CONF_ERROR, pool->origin.file, pool->origin.line,
+        "pool %s: %s '%s' of %s does not exist", pool->name, kind, item, what);
+    return r < 0 ? r : -EBADMSG;
+}
+
+static int check_owners(const struct conf_pool *pool, struct conf_messages *messages) {
+    const struct {
+        const char *what, *user, *group;
+    } owners[] = {
+        {"its sockets", pool->listens.user, pool->listens.group},
+        {"its logs", pool->log.user, pool->log.group},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(owners); i++) {
+        struct identity owner;
+        int r = conf_find_owner(
+            pool, owners[i].what, owners[i].user, owners[i].group, &owner, messages);
+
+        if (r == 0)
+            identity_finish(&owner);
+        else if (r != -EBADMSG)
+            return r;
+    }
+    return 0;
+}
+
 static int check_pool(const struct conf_pool *pool, struct conf_messages *messages) {
     const struct conf_commands *const kinds[] = {
         &pool->pre, &pool->post, &pool->reload, &pool->stop_post};
@@ -39,7 +73,7 @@ static int check_pool(const struct conf_pool *pool, struct conf_messages *messag
 
     for (size_t i = 0; i < ELEMENTS(kinds) && r == 0; i++)
         r = check_commands(pool, kinds[i], messages);
-    return r;
+    return r < 0 ? r : check_owners(pool, messages);
 }
 
 int conf_check(const struct conf *conf, struct conf_messages *messages) {

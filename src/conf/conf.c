@@ -102,6 +102,13 @@ struct plan_spec conf_pool_plan(const struct conf_pool *pool, const struct conf_
     return spec;
 }
 
+struct conf_origin conf_pool_origin(const struct conf_pool *pool, const char *directive) {
+    for (size_t i = 0; i < pool->n_settings; i++)
+        if (strcmp(pool->settings[i].directive->name, directive) == 0)
+            return pool->settings[i].origin;
+    return pool->origin;
+}
+
 /* The `n`th value that a pool has for a directive, the default included; NULL: no more. */
 static const char *nth_value(
     const struct conf_pool *pool, const struct conf_directive *directive, size_t n) {

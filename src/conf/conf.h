@@ -23,9 +23,11 @@
 #include "base/nsec.h"
 #include "conf/message.h"
 #include "core/worker.h"
+#include "run/capture.h"
 #include "run/notify_socket.h"
 #include "run/plan.h"
 #include "sys/cgroup.h"
+#include "sys/identity.h"
 
 /* Where something was said; without a file it is the default. */
 struct conf_origin {
@@ -127,6 +129,13 @@ enum conf_directory_kind {
     CONF_DIRECTORY_MAX
 };
 
+/* What becomes of the output that is captured. */
+struct conf_log {
+    struct capture_settings capture; /* without what the engine fills in; directory NULL: the
+                                        supervisor's */
+    const char *user, *group;        /* who owns the files; NULL: we */
+};
+
 /* A value as it was given, its specifiers expanded. */
 struct conf_setting {
     const struct conf_directive *directive;
@@ -162,6 +171,7 @@ struct conf_pool {
     struct conf_listens listens;
     bool on_demand; /* start with the first connection */
     struct conf_cgroup cgroup;
+    struct conf_log log;
     struct conf_directories directories[CONF_DIRECTORY_MAX];
 
     /* What was set, in order, without what a later one has replaced. */
@@ -205,6 +215,16 @@ const struct conf_pool *conf_find_pool(const struct conf *conf, const char *name
  * Refers to the pool.
  */
 struct plan_spec conf_pool_plan(const struct conf_pool *pool, const struct conf_command *command);
+
+/* Where a directive of the pool was given; if it was not, where the pool begins. */
+struct conf_origin conf_pool_origin(const struct conf_pool *pool, const char *directive);
+
+/*
+ * Who is to own something of the pool (`what`: "its sockets"); the names may be NULL. -EBADMSG: one
+ * is not known, and the messages say so; -ENOMEM.
+ */
+int conf_find_owner(const struct conf_pool *pool, const char *what, const char *user,
+    const char *group, struct identity *ret_owner, struct conf_messages *messages);
 
 /*
  * Looks for what would fail at the start: users, groups, capabilities and programs that are not

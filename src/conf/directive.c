@@ -13,6 +13,7 @@ static const struct directive_rows *const pieces[] = {
     &rows_change,
     &rows_process,
     &rows_limits,
+    &rows_log,
     &rows_system,
     &rows_brood,
 };

@@ -22,6 +22,7 @@
     X(PLACE, "Files and directories")                                                              \
     X(LIMITS, "Limits and scheduling")                                                             \
     X(CGROUP, "Control groups")                                                                    \
+    X(LOG, "Output and logs")                                                                      \
     X(SOCKETS, "Sockets")                                                                          \
     X(BROOD, "The supervisor")
 

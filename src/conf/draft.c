@@ -201,6 +201,41 @@ static int finish_identity(struct conf_reader *reader, struct draft *draft) {
     return r < 0 ? r : finish_directory(reader, draft);
 }
 
+/* In a unit, what is inherited is where standard output goes. */
+static void finish_error(struct draft *draft) {
+    const struct conf_output *out = &draft->outputs[FRAME_OUT];
+    struct conf_output *err = &draft->outputs[FRAME_ERR];
+
+    if (draft->pool.is_service && err->target == CAPTURE_NONE && err->stdio.kind == STDIO_INHERIT)
+        *err = *out;
+}
+
+static uint64_t limited(uint64_t value) {
+    return value == UINT64_MAX ? 0 : value;
+}
+
+static int finish_output(struct conf_reader *reader, struct draft *draft) {
+    struct capture_settings *capture = &draft->pool.log.capture;
+    struct logfile_settings *file = &capture->file;
+    bool is_ours = file->directory && strcmp(file->directory, "-") == 0;
+
+    if (is_ours && file->format != FRAME_TEXT)
+        return conf_complain(reader, "LogDirectory=- has LogFormat=text, and no other");
+    finish_error(draft);
+    for (int i = 0; i < FRAME_STREAM_MAX; i++) {
+        enum capture_target target = draft->outputs[i].target;
+
+        draft->pool.plan.stdio[STDOUT_FILENO + i] = draft->outputs[i].stdio;
+        capture->targets[i] = target == CAPTURE_FILE && is_ours ? CAPTURE_OUTPUT : target;
+    }
+    file->max_size = limited(file->max_size);
+    file->max_total = limited(file->max_total);
+    file->max_age = file->max_age == NSEC_NEVER ? 0 : file->max_age;
+    if (capture->rate_interval == 0 || capture->rate_interval == NSEC_NEVER)
+        capture->rate_burst = 0;
+    return 0;
+}
+
 /* ExecStart= of which only the last is the pool's own process; a oneshot may have more before. */
 static int finish_start(struct conf_reader *reader, struct draft *draft) {
     struct conf_pool *pool = &draft->pool;
@@ -271,8 +306,8 @@ static int finish_commands(struct conf_reader *reader, struct draft *draft) {
 }
 
 int draft_finish(struct conf_reader *reader, struct draft *draft) {
-    static int (*const steps[])(struct conf_reader *, struct draft *) = {
-        finish_rules, finish_readiness, finish_identity, draft_environment, finish_commands};
+    static int (*const steps[])(struct conf_reader *, struct draft *) = {finish_rules,
+        finish_readiness, finish_identity, finish_output, draft_environment, finish_commands};
     struct conf_pool *pool = &draft->pool;
     struct conf_origin origin = pool->origin;
     int r = 0;

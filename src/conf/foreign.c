@@ -21,7 +21,7 @@
 #define LABELS      "the process runs with the label that brood has"
 #define SECRETS     "the process gets no credentials"
 #define TERMINAL    "terminals are not opened or reset"
-#define LOGGING     "output is not logged by brood"
+#define LOGGING     "lines are neither filtered nor given fields"
 #define ORDER       "brood starts all pools at once and does not look at other units"
 #define CONDITION   "brood does not look at it, and starts the pool in any case"
 #define RIGHTS      "the process keeps these rights"
@@ -97,9 +97,7 @@ static const struct {
     {{false, TERMINAL},
         " TTYPath TTYReset TTYVHangup TTYVTDisallocate TTYRows TTYColumns UtmpIdentifier "
         "UtmpMode "},
-    {{false, LOGGING},
-        " SyslogIdentifier SyslogFacility SyslogLevel LogLevelMax LogExtraFields LogNamespace "
-        "LogRateLimitIntervalSec LogRateLimitBurst LogFilterPatterns "},
+    {{false, LOGGING}, " LogLevelMax LogExtraFields LogNamespace LogFilterPatterns "},
     {{false, "no such directory is made"},
         " ConfigurationDirectory ConfigurationDirectoryMode TimeoutCleanSec "},
     {{false, "the directory is removed at the end"}, " RuntimeDirectoryPreserve "},

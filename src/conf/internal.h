@@ -74,6 +74,10 @@ struct draft {
     struct word_list pass_environment;
     struct word_list merged; /* all of them, as the plan gets it */
     struct word_list groups, ambient;
+    struct conf_output {
+        struct stdio_spec stdio;
+        enum capture_target target; /* CAPTURE_NONE: it goes where `stdio` says */
+    } outputs[FRAME_STREAM_MAX];
     uint64_t bounding;
     bool has_bounding, has_ambient;
     struct word_list instances;
@@ -102,8 +106,8 @@ struct directive_rows {
     size_t count;
 };
 
-extern const struct directive_rows rows_life, rows_change, rows_process, rows_limits, rows_system,
-    rows_brood;
+extern const struct directive_rows rows_life, rows_change, rows_process, rows_limits, rows_log,
+    rows_system, rows_brood;
 
 /*
  * Expands what is known now. `keep`: %i, %w, %p, %g and %% stay, for the plan; otherwise the first

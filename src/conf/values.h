@@ -34,8 +34,20 @@ int value_cpus(struct conf_reader *reader, const char *text, void *field);
 int value_limit(struct conf_reader *reader, const char *text, void *field);
 int value_directory(struct conf_reader *reader, const char *text, void *field);
 int value_root(struct conf_reader *reader, const char *text, void *field);
-int value_input(struct conf_reader *reader, const char *text, void *field);  /* struct stdio_spec */
-int value_output(struct conf_reader *reader, const char *text, void *field); /* struct stdio_spec */
+int value_input(struct conf_reader *reader, const char *text, void *field); /* struct stdio_spec */
+int value_stream(const char *text, void *field);                            /* struct stdio_spec */
+
+/* Output and logs. */
+int value_output(
+    struct conf_reader *reader, const char *text, void *field); /* struct conf_output */
+int value_log_directory(const char *text, void *field);         /* const char * */
+int value_log_format(const char *text, void *field);
+int value_log_buffer(const char *text, void *field); /* uint32_t */
+int value_line_max(const char *text, void *field);   /* uint32_t */
+int value_log_keep(const char *text, void *field);   /* uint32_t, 0: all */
+int value_overflow(const char *text, void *field);
+int value_facility(const char *text, void *field); /* int, as in syslog.h */
+int value_level(const char *text, void *field);    /* struct frame_label */
 
 int value_commands(struct conf_reader *reader, const char *text, void *field);
 int value_words(struct conf_reader *reader, const char *text, void *field); /* struct word_list */

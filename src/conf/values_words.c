@@ -163,23 +163,12 @@ int value_root(struct conf_reader *reader, const char *text, void *field) {
     return 0;
 }
 
-/* Where the output goes once there is a log for it. */
-static bool is_for_log(const char *text) {
-    static const char *const words[] = {
-        "journal", "syslog", "log", "kmsg", "journal+console", "syslog+console", "kmsg+console"};
-
-    for (size_t i = 0; i < ELEMENTS(words); i++)
-        if (strcmp(words[i], text) == 0)
-            return true;
-    return false;
-}
-
-static int read_stream(const char *text, struct stdio_spec *stdio) {
+int value_stream(const char *text, void *field) {
     const char *path = strchr(text, ':');
 
     if (path && path[1] != '/')
         return -EINVAL;
-    return read_stdio(text, stdio);
+    return read_stdio(text, field);
 }
 
 int value_input(struct conf_reader *reader, const char *text, void *field) {
@@ -188,20 +177,7 @@ int value_input(struct conf_reader *reader, const char *text, void *field) {
     if (strncmp(text, "append:", 7) == 0 || strncmp(text, "truncate:", 9) == 0 ||
         strcmp(text, "inherit") == 0)
         return strcmp(text, "inherit") == 0 ? read_stdio(text, field) : -EINVAL;
-    return read_stream(text, field);
-}
-
-int value_output(struct conf_reader *reader, const char *text, void *field) {
-    struct stdio_spec *stdio = field;
-
-    if (strncmp(text, "tty", 3) == 0)
-        return conf_complain(
-            reader, "%s=%s: terminals are not opened", reader->directive->name, text);
-    if (!is_for_log(text))
-        return read_stream(text, stdio);
-    *stdio = (struct stdio_spec){STDIO_INHERIT, NULL};
-    return conf_warn(
-        reader, "%s=%s: the output goes where brood's own goes", reader->directive->name, text);
+    return value_stream(text, field);
 }
 
 /* Or the controllers that the worker is to have; it gets those that there are. */

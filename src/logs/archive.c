@@ -10,22 +10,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/macro.h"
 #include "base/nsec.h"
 #include "base/text.h"
 
 #define SUFFIX ".log"
 
-const char *archive_default_directory(char *buffer, size_t size) {
+static void add_base(struct buffer *path) {
+    const char *given = getenv("LOGS_DIRECTORY");
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 
-    if (geteuid() == 0)
-        snprintf(buffer, size, "/var/log/brood");
+    if (given && given[0] == '/')
+        buffer_add(path, given, strcspn(given, ":"));
+    else if (geteuid() == 0)
+        buffer_add_text(path, "/var/log/brood");
     else if (state && state[0] == '/')
-        snprintf(buffer, size, "%s/brood/log", state);
+        buffer_add_format(path, "%s/brood/log", state);
     else
-        snprintf(buffer, size, "%s/.local/state/brood/log", home ? home : "");
-    return buffer;
+        buffer_add_format(path, "%s/.local/state/brood/log", home ? home : "");
+}
+
+int archive_default_directory(const char *socket, char *buffer, size_t size) {
+    struct buffer path = {.data = buffer, .size = size};
+
+    add_base(&path);
+    if (socket)
+        buffer_add_text(&path, "/");
+    for (const char *at = socket ? socket + 1 : ""; *at != '\0'; at++)
+        buffer_add_text(&path, *at == '/' ? "-" : *at == '-' ? "--" : (char[]){*at, '\0'});
+    return path.cut ? -ENAMETOOLONG : 0;
 }
 
 /* "web@3.out" → web, 3, out */

@@ -9,8 +9,13 @@
 
 #include "logs/reader.h"
 
-/* Where brood keeps logs unless told otherwise: /var/log/brood, or under $XDG_STATE_HOME. */
-const char *archive_default_directory(char *buffer, size_t size);
+/*
+ * Where brood keeps logs unless told otherwise: $LOGS_DIRECTORY (which systemd sets for a unit that
+ * has LogsDirectory=), else /var/log/brood, or for others than root under $XDG_STATE_HOME. A
+ * supervisor that is not the only one has a directory of its own in there, named after `socket`,
+ * an absolute path; NULL: it is the one with the default socket. -ENAMETOOLONG.
+ */
+int archive_default_directory(const char *socket, char *buffer, size_t size);
 
 /* One log: a pool's, or in raw that of one worker and stream. */
 struct archive {

@@ -36,14 +36,6 @@ static bool can_have(const struct service *service, const struct cgroup_limits *
            (cgroup_limits_controllers(limits) & ~service->groups.controllers) == 0;
 }
 
-/* Where the limit was asked for. */
-static struct conf_origin origin_of(const struct conf_pool *pool, const char *directive) {
-    for (size_t i = 0; i < pool->n_settings; i++)
-        if (strcmp(pool->settings[i].directive->name, directive) == 0)
-            return pool->settings[i].origin;
-    return pool->origin;
-}
-
 int groups_check(
     const struct service *service, const struct conf_pool *pool, struct conf_messages *messages) {
     static const char *const directives[CGROUP_LIMIT_MAX] = {
@@ -66,7 +58,7 @@ int groups_check(
 
         if (one.set == 0 || !directives[i] || can_have(service, &one))
             continue;
-        struct conf_origin origin = origin_of(pool, directives[i]);
+        struct conf_origin origin = conf_pool_origin(pool, directives[i]);
         if (conf_message_add(messages, strict ? CONF_ERROR : CONF_WARNING, origin.file, origin.line,
                 "pool %s: %s= is not enforced: %s", pool->name, directives[i], why) < 0)
             return -ENOMEM;

@@ -19,6 +19,7 @@ struct step {
     struct service_pool *pool; /* NULL: it is new */
     unsigned changes;          /* enum conf_change; of a new pool all */
     struct pool_settings settings;
+    struct capture_settings capture;
     struct listen_spec *specs;
     struct listen_set sockets; /* of a new pool */
     uint64_t made;             /* runtime directories that were not there */
@@ -68,7 +69,7 @@ static int prepare(struct reload *reload) {
 
         if (r == 0 && needs_settings(step))
             r = settings_make(step->conf, &reload->service->options.surroundings, &step->settings,
-                reload->messages);
+                &step->capture, reload->messages);
         if (r == 0 && needs_settings(step))
             r = groups_check(reload->service, step->conf, reload->messages);
         if (r == 0 && needs_settings(step))

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "run/sink_journal.h"
 #include "sys/identity.h"
 #include "sys/seed.h"
 
@@ -111,12 +113,56 @@ static enum readiness readiness_of(const struct conf_pool *pool) {
     return pool->notify_descriptor > 0 ? READY_DESCRIPTOR : READY_NOTIFY;
 }
 
+/* Most machines without a journal never get one; a worker that waits for it would wait for ever. */
+static int do_without_journal(const struct maker *maker, struct capture_settings *capture) {
+    static const char *const directives[] = {"StandardOutput", "StandardError"};
+
+    if (access(SINK_JOURNAL_PATH, F_OK) == 0)
+        return 0;
+    for (int i = 0; i < FRAME_STREAM_MAX; i++) {
+        if (capture->targets[i] != CAPTURE_JOURNAL)
+            continue;
+        struct conf_origin origin = conf_pool_origin(maker->pool, directives[i]);
+        capture->targets[i] = CAPTURE_FILE;
+        if (conf_message_add(maker->messages, CONF_WARNING, origin.file, origin.line,
+                "pool %s: %s=journal is taken as log: there is no journal (%s)", maker->pool->name,
+                directives[i], SINK_JOURNAL_PATH) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int make_capture(const struct maker *maker, struct capture_settings *ret_capture) {
+    const struct conf_log *log = &maker->pool->log;
+    struct identity owner;
+    int r =
+        conf_find_owner(maker->pool, "its logs", log->user, log->group, &owner, maker->messages);
+
+    if (r < 0)
+        return r;
+    *ret_capture = log->capture;
+    ret_capture->file.uid = owner.uid;
+    ret_capture->file.gid = owner.gid;
+    identity_finish(&owner);
+    if (!ret_capture->file.directory)
+        ret_capture->file.directory = maker->surroundings->log_directory;
+    return do_without_journal(maker, ret_capture);
+}
+
+static bool is_captured(const struct capture_settings *capture) {
+    return capture->targets[FRAME_OUT] != CAPTURE_NONE ||
+           capture->targets[FRAME_ERR] != CAPTURE_NONE;
+}
+
 int settings_make(const struct conf_pool *pool, const struct surroundings *surroundings,
-    struct pool_settings *ret_settings, struct conf_messages *messages) {
+    struct pool_settings *ret_settings, struct capture_settings *ret_capture,
+    struct conf_messages *messages) {
     struct maker maker = {pool, surroundings, messages};
     struct version *version;
-    int r = make_version(&maker, &version);
+    int r = make_capture(&maker, ret_capture);
 
+    if (r == 0)
+        r = make_version(&maker, &version);
     if (r < 0)
         return r;
     *ret_settings = (struct pool_settings){
@@ -134,6 +180,7 @@ int settings_make(const struct conf_pool *pool, const struct surroundings *surro
         .fdstore_max = pool->descriptor_store_max,
         .recycle_memory = pool->recycle_memory,
         .limits = &pool->cgroup.limits,
+        .capture = is_captured(ret_capture) ? ret_capture : NULL,
     };
     return 0;
 }
@@ -178,18 +225,11 @@ int settings_listen(
     const struct conf_listens *listens = &pool->listens;
     struct listen_spec *specs = calloc(listens->count + 1, sizeof(*specs));
     struct identity owner;
-    char item[256];
-    const char *kind;
     int result = 0;
 
     if (!specs)
         return -ENOMEM;
-    int r = identity_resolve(listens->user, listens->group, NULL, &owner, item, &kind);
-    if (r == -ENOENT)
-        r = conf_message_add(messages, CONF_ERROR, pool->origin.file, pool->origin.line,
-                "pool %s: %s '%s' of its sockets does not exist", pool->name, kind, item) < 0
-                ? -ENOMEM
-                : -EBADMSG;
+    int r = conf_find_owner(pool, "its sockets", listens->user, listens->group, &owner, messages);
     if (r < 0) {
         free(specs);
         return r;

@@ -13,15 +13,48 @@ static int set(struct endpoint *address, const char *directory, const char *name
     return n >= 0 && (size_t)n < sizeof(address->path) ? 0 : -ENAMETOOLONG;
 }
 
+static int set_default(struct endpoint *address) {
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    if (runtime && *runtime)
+        return set(address, runtime, "/brood/control.sock");
+    return set(address, ENDPOINT_SYSTEM, "");
+}
+
 int endpoint_choose(const char *option, struct endpoint *ret_address) {
-    const char *variable = getenv("BROOD_SOCKET"), *runtime = getenv("XDG_RUNTIME_DIR");
+    const char *variable = getenv("BROOD_SOCKET");
     const char *named = option ? option : variable && *variable ? variable : NULL;
 
     if (named)
         return set(ret_address, named, "") < 0 ? -ENAMETOOLONG : 1;
-    if (runtime && *runtime)
-        return set(ret_address, runtime, "/brood/control.sock");
-    return set(ret_address, ENDPOINT_SYSTEM, "");
+    return set_default(ret_address);
+}
+
+/* Of a path whose directory is not there yet, as it is written. */
+static void resolve(const char *path, char resolved[PATH_MAX]) {
+    const char *slash = strrchr(path, '/');
+    char directory[PATH_MAX], real[PATH_MAX];
+
+    snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) + 1 : 1,
+        slash ? path : ".");
+    if (!realpath(directory, real))
+        strcpy(real, directory);
+    if (snprintf(resolved, PATH_MAX, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
+            slash ? slash + 1 : path) >= PATH_MAX)
+        strcpy(resolved, path);
+}
+
+const char *endpoint_identity(const struct endpoint *address, char buffer[PATH_MAX]) {
+    struct endpoint usual;
+    char other[PATH_MAX];
+
+    resolve(address->path, buffer);
+    if (strcmp(buffer, ENDPOINT_SYSTEM) == 0)
+        return NULL;
+    if (set_default(&usual) < 0)
+        return buffer;
+    resolve(usual.path, other);
+    return strcmp(buffer, other) == 0 ? NULL : buffer;
 }
 
 socklen_t endpoint_fill(const struct endpoint *address, struct sockaddr_un *ret_address) {

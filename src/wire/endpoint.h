@@ -3,6 +3,7 @@
 
 /* Where the control socket is: the same rules for the server and for its clients. */
 
+#include <linux/limits.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -19,6 +20,12 @@ struct endpoint {
  * cannot be that long.
  */
 int endpoint_choose(const char *option, struct endpoint *ret_address);
+
+/*
+ * What tells the supervisor with this socket from others: the socket's absolute path, with its
+ * directory resolved, in `buffer`. NULL: it is the one that everybody means who names none.
+ */
+const char *endpoint_identity(const struct endpoint *address, char buffer[PATH_MAX]);
 
 /* The path as the system calls want it; returns its length. */
 socklen_t endpoint_fill(const struct endpoint *address, struct sockaddr_un *ret_address);

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -26,9 +27,14 @@ def sanitized():
         return b"__asan_init" in binary.read()
 
 
+# Where captured output goes of which no test says anything; each control socket has its own place.
+LOGS = tempfile.TemporaryDirectory(prefix="brood-logs-")
+
+
 def environment(**changes):
     """The environment for brood: the caller's, without what would change brood's behaviour."""
     result = {k: v for k, v in os.environ.items() if not k.startswith(("BROOD_", "NOTIFY_"))}
+    result["LOGS_DIRECTORY"] = LOGS.name
     # Every directory of PATH can be searched by every user: what is not found is not found.
     result["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     # A sanitizer's report must not look like one of brood's own exit statuses.
