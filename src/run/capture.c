@@ -219,9 +219,13 @@ static void change(struct capture_pool *pool, const struct capture_settings *set
     for (int i = 0; i < FRAME_STREAM_MAX; i++)
         if (pool->sinks[i])
             capture_sink_configure(pool->sinks[i], pool, (enum frame_stream)i);
-    for (struct stream *stream = pool->capture->streams; stream; stream = stream->next)
-        if (stream->pool == pool && stream->sink != pool->sinks[stream->which])
+    for (struct stream *stream = pool->capture->streams; stream; stream = stream->next) {
+        if (stream->pool != pool)
+            continue;
+        if (stream->sink != pool->sinks[stream->which])
             capture_sink_configure(stream->sink, pool, stream->which);
+        stream_look_again(stream);
+    }
 }
 
 int capture_pool_change(struct capture *capture, struct capture_pool *pool,

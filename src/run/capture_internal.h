@@ -133,6 +133,9 @@ int stream_new(
 /* Reads what there is room for, and is there; what is left at the end is brood's. */
 void stream_drain(struct stream *stream);
 
+/* The pool's settings are others now: who was held back may have room, or be dropped. */
+void stream_look_again(struct stream *stream);
+
 /* The process has ended: what comes after what is in the pipe now is an orphan's. */
 void stream_disown(struct stream *stream);
 

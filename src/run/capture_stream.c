@@ -197,6 +197,11 @@ static void hold_back(struct stream *stream) {
         set_muted(stream, true);
 }
 
+void stream_look_again(struct stream *stream) {
+    if (!stream->splices)
+        set_muted(stream, false);
+}
+
 static size_t read_in_turn(struct stream *stream, size_t share) {
     size_t room = room_in(stream);
 

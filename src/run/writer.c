@@ -294,13 +294,27 @@ static int flush(struct writer *writer, struct sink *sink) {
     return r;
 }
 
+static void configure(struct writer *writer, struct sink *sink) {
+    void *settings = TAKE(sink->settings);
+
+    if (!settings)
+        return;
+    pthread_mutex_unlock(&writer->lock);
+    if (sink->ops->configure)
+        sink->ops->configure(sink, settings);
+    free(settings);
+    pthread_mutex_lock(&writer->lock);
+}
+
 /* To the end of its chunks, or of what it takes now; the others wait meanwhile, so not for ever. */
 static int write_chunks(struct writer *writer, struct sink *sink) {
     unsigned turns = 0;
     int r = 0;
 
-    for (; r >= 0 && turns < CHUNKS_A_TURN && sink->first; turns++)
+    for (; r >= 0 && turns < CHUNKS_A_TURN && sink->first; turns++) {
+        configure(writer, sink);
         r = write_chunk(writer, sink, sink->first);
+    }
     int flushed = flush(writer, sink);
     return r < 0 ? r : flushed;
 }
@@ -337,18 +351,6 @@ static void close_sink(struct writer *writer, struct sink *sink) {
     }
     free(sink->settings);
     sink->ops->close(sink);
-}
-
-static void configure(struct writer *writer, struct sink *sink) {
-    void *settings = TAKE(sink->settings);
-
-    if (!settings)
-        return;
-    pthread_mutex_unlock(&writer->lock);
-    if (sink->ops->configure)
-        sink->ops->configure(sink, settings);
-    free(settings);
-    pthread_mutex_lock(&writer->lock);
 }
 
 static void serve(struct writer *writer, struct sink *sink) {

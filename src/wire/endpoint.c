@@ -35,12 +35,11 @@ static void resolve(const char *path, char resolved[PATH_MAX]) {
     const char *slash = strrchr(path, '/');
     char directory[PATH_MAX], real[PATH_MAX];
 
-    snprintf(directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) + 1 : 1,
-        slash ? path : ".");
+    snprintf(
+        directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
     if (!realpath(directory, real))
         strcpy(real, directory);
-    if (snprintf(resolved, PATH_MAX, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
-            slash ? slash + 1 : path) >= PATH_MAX)
+    if (snprintf(resolved, PATH_MAX, "%s/%s", real, slash ? slash + 1 : path) >= PATH_MAX)
         strcpy(resolved, path);
 }
 

@@ -52,6 +52,14 @@ void rig_open(struct rig *rig) {
     cr_assert_eq(capture_pool_new(rig->capture, &rig->settings, &rig->pool), 0);
 }
 
+bool rig_change(struct rig *rig) {
+    struct capture_pool *before = rig->pool;
+
+    cr_assert_eq(capture_pool_change(rig->capture, before, &rig->settings, &rig->pool), 0);
+    capture_pool_free(before);
+    return rig->pool == before;
+}
+
 void rig_close(struct rig *rig) {
     rig->pool = capture_pool_free(rig->pool);
     cr_assert_eq(capture_free(rig->capture, 30 * NSEC_PER_SEC), 0);

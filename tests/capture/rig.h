@@ -31,6 +31,9 @@ void rig_init(struct rig *rig);
 /* Opens the pool as `settings` say. */
 void rig_open(struct rig *rig);
 
+/* … and as they say after a change. True: it is the same pool. */
+bool rig_change(struct rig *rig);
+
 /* Frees the pool and writes all that there is; the directory stays. */
 void rig_close(struct rig *rig);
 

@@ -293,30 +293,3 @@ Test(logfile, writes_json)
     free(log);
     rig_finish(&rig);
 }
-
-/* A reload: the same file, rotated otherwise from then on, while old processes go on. */
-Test(logfile, takes_new_settings_for_the_same_file)
-{
-    struct rig rig;
-
-    rig_init(&rig);
-    rig_open(&rig);
-    struct rig_process a = rig_start(&rig, 0, 1);
-    rig_write_lines(&rig, &a, 1000);
-    rig_end(&a, NULL, NULL);
-    rig_turn_until_ended(&rig);
-    cr_assert_eq(rig_count_segments(&rig), 0);
-
-    struct capture_pool *before = rig.pool;
-    rig.settings.file.max_size = 10000;
-    rig_open(&rig);
-    capture_pool_free(before);
-    rig_run(&rig, 1000);
-    rig_close(&rig);
-    cr_assert_eq(rig.troubles, 0);
-    cr_assert_gt(rig_count_segments(&rig), 3);
-    char *log = rig_read_all(&rig, "web.log");
-    cr_assert_eq(rig_count(log, "line"), 2000);
-    free(log);
-    rig_finish(&rig);
-}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+
+/* A pool whose settings change while it is captured. */
+
+#include "rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+/* Written by a process that goes on meanwhile. */
+Test(change, rotates_the_same_file_otherwise)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    rig_write_lines(&rig, &a, 1000);
+    rig.settings.file.max_size = 10000;
+    cr_assert(rig_change(&rig));
+    rig_write_lines(&rig, &a, 1000);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    cr_assert_eq(rig.troubles, 0);
+    cr_assert_gt(rig_count_segments(&rig), 3);
+    char *log = rig_read_all(&rig, "web.log");
+    cr_assert_eq(rig_count(log, "line"), 2000);
+    free(log);
+    rig_finish(&rig);
+}
+
+/* In raw, each worker and stream has a file of its own, which the pool does not know. */
+Test(change, rotates_the_files_of_workers_otherwise)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.file.format = FRAME_RAW;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 3, 1);
+    rig_write_lines(&rig, &a, 100);
+    rig.settings.file.max_size = 100;
+    cr_assert(rig_change(&rig));
+    rig_write_lines(&rig, &a, 100);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    char *log = rig_read(&rig, "web@3.out.log"), *all = rig_read_all(&rig, "web@3.out.log");
+    cr_assert_leq(strlen(log), 100);
+    cr_assert_eq(rig_count(all, "line"), 200);
+    free(log);
+    free(all);
+    rig_finish(&rig);
+}
+
+/* Each of these makes it another pool; what runs is kept where it was. */
+Test(change, of_the_place_leaves_what_runs_where_it_is)
+{
+    static const struct frame_label label = {.facility = LOG_LOCAL0};
+
+    for (int i = 0; i < 4; i++) {
+        struct rig rig;
+        char other[96];
+
+        rig_init(&rig);
+        snprintf(other, sizeof(other), "%s/other", rig.directory);
+        rig_open(&rig);
+        struct rig_process a = rig_start(&rig, 0, 1);
+        rig_write(&a, FRAME_OUT, "one\n");
+        if (i == 0)
+            rig.settings.file.directory = other;
+        else if (i == 1)
+            rig.settings.file.format = FRAME_RAW;
+        else if (i == 2)
+            rig.settings.targets[FRAME_ERR] = CAPTURE_NONE;
+        else
+            rig.settings.label = label;
+        struct capture_pool *before = rig.pool;
+        cr_assert_eq(capture_pool_change(rig.capture, before, &rig.settings, &rig.pool), 0);
+        cr_assert_neq(rig.pool, before);
+        rig_write(&a, FRAME_OUT, "two\n");
+        rig_end(&a, NULL, NULL);
+        while (capture_pool_facts(before).streams > 0)
+            cr_assert_geq(loop_turn(rig.loop, true), 0);
+        capture_pool_free(before);
+        rig_close(&rig);
+        char *log = rig_read(&rig, "web.log");
+        cr_assert(strstr(log, "out: one\n") && strstr(log, "out: two\n"), "%d: %s", i, log);
+        free(log);
+        rig_finish(&rig);
+    }
+}
+
+/* Who waits for a disk that stays full need not wait any more. */
+Test(change, to_drop_lets_go_who_was_held_back)
+{
+    struct rig rig;
+    char place[96], text[4096];
+    unsigned written = 0;
+
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\n';
+    rig_init(&rig);
+    snprintf(place, sizeof(place), "%s/web.log", rig.directory);
+    cr_assert_eq(mkdir(place, 0700), 0);
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    while (capture_pool_facts(rig.pool).blocked == 0) {
+        rig_write(&a, FRAME_OUT, "a line that is kept until it is full\n");
+        cr_assert_geq(loop_turn(rig.loop, false), 0);
+    }
+    rig.settings.overflow = CAPTURE_DROP;
+    cr_assert(rig_change(&rig));
+    for (; written < 100; written++) { /* more than pipe and buffer hold */
+        cr_assert_eq(write(a.fds[FRAME_OUT], text, sizeof(text)), (ssize_t)sizeof(text));
+        cr_assert_geq(loop_turn(rig.loop, true), 0);
+    }
+    cr_assert_gt(capture_pool_facts(rig.pool).dropped_lines, 50);
+    rmdir(place);
+    rig_turn_until(&rig, &rig.recoveries, 1);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    rig_finish(&rig);
+}
