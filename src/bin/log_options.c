@@ -41,14 +41,12 @@ static bool is_output(const struct log_options *options) {
 }
 
 static bool can_be_written(const char *command, const char *directory) {
-    char path[PATH_MAX];
+    int error = logfile_refusal(directory);
 
-    snprintf(path, sizeof(path), "%s/.", directory);
-    if (access(path, W_OK | X_OK) == 0 || errno == ENOENT)
-        return true;
-    fprintf(stderr, "%s: cannot write logs to %s: %s; --log needs a directory, or -\n", command,
-        directory, strerror(errno));
-    return false;
+    if (error != 0)
+        fprintf(stderr, "%s: cannot write logs to %s: %s; --log needs a directory, or -\n", command,
+            directory, strerror(error));
+    return error == 0;
 }
 
 bool log_options_are_sane(

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,21 @@ static void configure(struct sink *sink, const void *settings) {
     file->settings.directory = directory;
     file->settings.name = name;
     fill_in_defaults(&file->settings);
+}
+
+int logfile_refusal(const char *directory) {
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof(path), "%s/.", directory) >= (int)sizeof(path))
+        return ENAMETOOLONG;
+    while (access(path, W_OK | X_OK) < 0) {
+        char *slash = strrchr(path, '/');
+
+        if (errno != ENOENT || !slash)
+            return errno == ENOENT ? 0 : errno;
+        *slash = '\0';
+    }
+    return 0;
 }
 
 static const struct sink_ops logfile_ops = {

@@ -33,5 +33,11 @@ struct logfile_settings {
     struct packer *packer; /* compresses with zstd where it is installed, else gzip; NULL: nobody */
 };
 
+/*
+ * Why no log can be written in that directory, nor the directory be made (EACCES, EROFS, ENOTDIR);
+ * 0: nothing is known against it. Makes nothing.
+ */
+int logfile_refusal(const char *directory);
+
 /* Opens nothing yet: that is for the writer's thread. -ENOMEM, -ENAMETOOLONG. */
 int logfile_new(const struct logfile_settings *settings, struct sink **ret_sink);

@@ -113,23 +113,47 @@ static enum readiness readiness_of(const struct conf_pool *pool) {
     return pool->notify_descriptor > 0 ? READY_DESCRIPTOR : READY_NOTIFY;
 }
 
-/* Most machines without a journal never get one; a worker that waits for it would wait for ever. */
-static int do_without_journal(const struct maker *maker, struct capture_settings *capture) {
+/* A target that cannot be had here, and what stands in for it: who waited would wait for ever. */
+struct stand_in {
+    enum capture_target wanted, taken;
+    const char *words; /* "journal is taken as log" */
+    const char *thing, *reason;
+};
+
+static int take_instead(
+    const struct maker *maker, struct capture_settings *capture, const struct stand_in *stand_in) {
     static const char *const directives[] = {"StandardOutput", "StandardError"};
 
-    if (access(SINK_JOURNAL_PATH, F_OK) == 0)
-        return 0;
     for (int i = 0; i < FRAME_STREAM_MAX; i++) {
-        if (capture->targets[i] != CAPTURE_JOURNAL)
+        if (capture->targets[i] != stand_in->wanted)
             continue;
         struct conf_origin origin = conf_pool_origin(maker->pool, directives[i]);
-        capture->targets[i] = CAPTURE_FILE;
+        capture->targets[i] = stand_in->taken;
         if (conf_message_add(maker->messages, CONF_WARNING, origin.file, origin.line,
-                "pool %s: %s=journal is taken as log: there is no journal (%s)", maker->pool->name,
-                directives[i], SINK_JOURNAL_PATH) < 0)
+                "pool %s: %s=%s: %s: %s", maker->pool->name, directives[i], stand_in->words,
+                stand_in->thing, stand_in->reason) < 0)
             return -ENOMEM;
     }
     return 0;
+}
+
+/* Most machines without a journal never get one. */
+static int do_without_journal(const struct maker *maker, struct capture_settings *capture) {
+    struct stand_in stand_in = {CAPTURE_JOURNAL, CAPTURE_FILE, "journal is taken as log",
+        SINK_JOURNAL_PATH, "there is no journal"};
+
+    return access(SINK_JOURNAL_PATH, F_OK) == 0 ? 0 : take_instead(maker, capture, &stand_in);
+}
+
+/* A container's user often may write nothing at all: whoever has not asked for files needs none. */
+static int do_without_files(const struct maker *maker, struct capture_settings *capture) {
+    const char *directory = maker->surroundings->log_directory;
+    int error = logfile_refusal(directory);
+    struct stand_in stand_in = {CAPTURE_FILE, CAPTURE_NONE,
+        "log is taken as inherit, no LogDirectory= is given", directory, strerror(error)};
+
+    capture->file.directory = directory;
+    return error == 0 ? 0 : take_instead(maker, capture, &stand_in);
 }
 
 static int make_capture(const struct maker *maker, struct capture_settings *ret_capture) {
@@ -144,9 +168,10 @@ static int make_capture(const struct maker *maker, struct capture_settings *ret_
     ret_capture->file.uid = owner.uid;
     ret_capture->file.gid = owner.gid;
     identity_finish(&owner);
-    if (!ret_capture->file.directory)
-        ret_capture->file.directory = maker->surroundings->log_directory;
-    return do_without_journal(maker, ret_capture);
+    r = do_without_journal(maker, ret_capture);
+    if (r == 0 && !ret_capture->file.directory)
+        r = do_without_files(maker, ret_capture);
+    return r;
 }
 
 static bool is_captured(const struct capture_settings *capture) {
@@ -163,7 +188,7 @@ int settings_make(const struct conf_pool *pool, const struct surroundings *surro
 
     if (r == 0)
         r = make_version(&maker, &version);
-    if (r < 0)
+    if (r != 0)
         return r;
     *ret_settings = (struct pool_settings){
         .name = pool->name,

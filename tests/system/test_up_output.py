@@ -211,8 +211,19 @@ def test_without_a_journal_files_are_taken(surrounded, logs):
                         StandardError="null", LogDirectory=logs))
     await_texts(logs / "web.log", ["hello"])
     said = u.wait_event("configuration")["reason"]
-    assert "StandardOutput=journal is taken as log: there is no journal" in said
+    assert "StandardOutput=journal is taken as log" in said and "there is no journal" in said
     assert f"{u.config}:3: warning" in said
+
+
+def test_without_a_place_for_files_output_is_inherited(up, scratch):
+    """Nobody has asked for files: who may write none shall not wait for them."""
+    with open(scratch / "out", "wb") as out:
+        u = up(pool("web", script("echo hello; " + STOP), StandardError="null"), stdout=out,
+               env=settings.environment(LOGS_DIRECTORY="/dev/null"))
+    procs.until(lambda: (scratch / "out").read_text() == "hello\n", "the line")
+    said = u.wait_event("configuration")["reason"]
+    assert "pool web: StandardOutput=log is taken as inherit, no LogDirectory= is given" in said
+    assert "/dev/null/" in said and "Not a directory" in said
 
 
 # --- what changes while it runs
