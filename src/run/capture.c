@@ -114,13 +114,20 @@ struct capture_pool *capture_pool_ref(struct capture_pool *pool) {
     return pool;
 }
 
+static void unref_sinks(struct capture_sink *sinks[FRAME_STREAM_MAX]) {
+    for (size_t i = 0; i < FRAME_STREAM_MAX; i++)
+        capture_sink_unref(sinks[i]);
+}
+
 struct capture_pool *capture_pool_unref(struct capture_pool *pool) {
     if (--pool->references > 0)
         return NULL;
-    for (size_t i = 0; i < FRAME_STREAM_MAX; i++)
-        capture_sink_unref(pool->sinks[i]);
-    for (size_t i = 0; i < pool->n_workers; i++)
+    unref_sinks(pool->sinks);
+    for (size_t i = 0; i < pool->n_workers; i++) {
+        if (pool->workers[i])
+            unref_sinks(pool->workers[i]->sinks);
         free(pool->workers[i]);
+    }
     free(pool->workers);
     free((char *)pool->settings.file.directory);
     free((char *)pool->settings.label.identifier);
@@ -209,6 +216,13 @@ static bool is_same_place(const struct capture_settings *a, const struct capture
            a->label.level == b->label.level && a->reader == b->reader;
 }
 
+static void configure_sinks(
+    struct capture_pool *pool, struct capture_sink *const sinks[FRAME_STREAM_MAX]) {
+    for (int i = 0; i < FRAME_STREAM_MAX; i++)
+        if (sinks[i])
+            capture_sink_configure(sinks[i], pool, (enum frame_stream)i);
+}
+
 static void change(struct capture_pool *pool, const struct capture_settings *settings) {
     struct capture_settings before = pool->settings;
 
@@ -216,16 +230,13 @@ static void change(struct capture_pool *pool, const struct capture_settings *set
     pool->settings.pool = before.pool;
     pool->settings.file.directory = before.file.directory;
     pool->settings.label.identifier = before.label.identifier;
-    for (int i = 0; i < FRAME_STREAM_MAX; i++)
-        if (pool->sinks[i])
-            capture_sink_configure(pool->sinks[i], pool, (enum frame_stream)i);
-    for (struct stream *stream = pool->capture->streams; stream; stream = stream->next) {
-        if (stream->pool != pool)
-            continue;
-        if (stream->sink != pool->sinks[stream->which])
-            capture_sink_configure(stream->sink, pool, stream->which);
-        stream_look_again(stream);
-    }
+    configure_sinks(pool, pool->sinks);
+    for (size_t i = 0; i < pool->n_workers; i++)
+        if (pool->workers[i])
+            configure_sinks(pool, pool->workers[i]->sinks);
+    for (struct stream *stream = pool->capture->streams; stream; stream = stream->next)
+        if (stream->pool == pool)
+            stream_look_again(stream);
 }
 
 int capture_pool_change(struct capture *capture, struct capture_pool *pool,

@@ -54,9 +54,10 @@ struct capture {
 
 /* What outlives a worker's processes. */
 struct capture_worker {
-    struct rate rates[FRAME_STREAM_MAX]; /* streams that share a sink share the first */
-    unsigned streams;                    /* open, of whichever generation */
-    unsigned missed;                     /* processes that were not captured */
+    struct capture_sink *sinks[FRAME_STREAM_MAX]; /* of its own; NULL: none yet, or the pool's */
+    struct rate rates[FRAME_STREAM_MAX];          /* streams that share a sink share the first */
+    unsigned streams;                             /* open, of whichever generation */
+    unsigned missed;                              /* processes that were not captured */
 };
 
 struct capture_pool {
@@ -64,7 +65,7 @@ struct capture_pool {
     struct capture_settings settings;
     unsigned references;
     bool closed;
-    struct capture_sink *sinks[FRAME_STREAM_MAX]; /* NULL: opened for each stream */
+    struct capture_sink *sinks[FRAME_STREAM_MAX]; /* NULL: each worker has its own */
     struct capture_worker **workers;
     size_t n_workers; /* entries in there */
     struct capture_facts facts;
@@ -107,7 +108,7 @@ struct capture_process {
     struct words words;
 };
 
-/* The sink that a stream of a worker goes to; a reference. */
+/* The sink that a stream of a worker goes to, looked for among all; a reference. */
 int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stream stream,
     struct capture_sink **ret_sink);
 struct capture_sink *capture_sink_ref(struct capture_sink *sink);

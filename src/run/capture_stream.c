@@ -348,6 +348,18 @@ static bool can_splice(const struct stream *stream) {
            (stream->which == FRAME_OUT || settings->last_words == 0);
 }
 
+/* A restart shall not have to look for it. */
+static int take_sink(struct stream *stream, uint32_t worker) {
+    struct capture_pool *pool = stream->pool;
+    struct capture_sink **kept = pool->sinks[stream->which] ? &pool->sinks[stream->which]
+                                                            : &stream->worker->sinks[stream->which];
+    int r = *kept ? 0 : capture_sink_get(pool, worker, stream->which, kept);
+
+    if (r >= 0)
+        stream->sink = capture_sink_ref(*kept);
+    return r;
+}
+
 static void enlist(struct stream *stream) {
     struct stream **head = &stream->pool->capture->streams;
 
@@ -364,7 +376,7 @@ int stream_new(
     struct capture_process *process, enum frame_stream which, struct stream **ret_stream) {
     struct stream *stream = calloc(1, sizeof(*stream));
     struct capture_pool *pool = process->pool;
-    int r = 0;
+    int r;
 
     if (!stream)
         return -ENOMEM;
@@ -375,10 +387,7 @@ int stream_new(
     stream->worker = pool->workers[process->worker];
     stream->splices = can_splice(stream);
     enlist(stream);
-    if (pool->sinks[which])
-        stream->sink = capture_sink_ref(pool->sinks[which]);
-    else
-        r = capture_sink_get(pool, process->worker, which, &stream->sink);
+    r = take_sink(stream, process->worker);
     if (r >= 0)
         r = open_pipe(stream);
     if (r >= 0)
