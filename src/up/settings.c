@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "run/sink_journal.h"
+#include "run/sink_syslog.h"
 #include "sys/identity.h"
 #include "sys/seed.h"
 
@@ -137,12 +138,20 @@ static int take_instead(
     return 0;
 }
 
-/* Most machines without a journal never get one. */
-static int do_without_journal(const struct maker *maker, struct capture_settings *capture) {
-    struct stand_in stand_in = {CAPTURE_JOURNAL, CAPTURE_FILE, "journal is taken as log",
-        SINK_JOURNAL_PATH, "there is no journal"};
+/* Most machines without one of these never get it. */
+static int do_without_daemons(const struct maker *maker, struct capture_settings *capture) {
+    static const struct stand_in daemons[] = {
+        {CAPTURE_JOURNAL, CAPTURE_FILE, "journal is taken as log", SINK_JOURNAL_PATH,
+            "there is no journal"},
+        {CAPTURE_SYSLOG, CAPTURE_FILE, "syslog is taken as log", SINK_SYSLOG_PATH,
+            "there is no syslog daemon"},
+    };
+    int r = 0;
 
-    return access(SINK_JOURNAL_PATH, F_OK) == 0 ? 0 : take_instead(maker, capture, &stand_in);
+    for (size_t i = 0; i < ELEMENTS(daemons) && r == 0; i++)
+        if (access(daemons[i].thing, F_OK) < 0)
+            r = take_instead(maker, capture, &daemons[i]);
+    return r;
 }
 
 /* A container's user often may write nothing at all: whoever has not asked for files needs none. */
@@ -168,7 +177,7 @@ static int make_capture(const struct maker *maker, struct capture_settings *ret_
     ret_capture->file.uid = owner.uid;
     ret_capture->file.gid = owner.gid;
     identity_finish(&owner);
-    r = do_without_journal(maker, ret_capture);
+    r = do_without_daemons(maker, ret_capture);
     if (r == 0 && !ret_capture->file.directory)
         r = do_without_files(maker, ret_capture);
     return r;

@@ -206,12 +206,14 @@ def test_journal(surrounded, scratch):
             "BROOD_POOL=web", "BROOD_WORKER=0", "BROOD_STREAM=err"} <= set(fields)
 
 
-def test_without_a_journal_files_are_taken(surrounded, logs):
-    u = surrounded(pool("web", script("echo hello; " + STOP), StandardOutput="journal",
+@pytest.mark.parametrize("target, missing", [
+    ("journal", "there is no journal"), ("syslog", "there is no syslog daemon")])
+def test_without_a_daemon_files_are_taken(surrounded, logs, target, missing):
+    u = surrounded(pool("web", script("echo hello; " + STOP), StandardOutput=target,
                         StandardError="null", LogDirectory=logs))
     await_texts(logs / "web.log", ["hello"])
     said = u.wait_event("configuration")["reason"]
-    assert "StandardOutput=journal is taken as log" in said and "there is no journal" in said
+    assert f"StandardOutput={target} is taken as log" in said and missing in said
     assert f"{u.config}:3: warning" in said
 
 
