@@ -21,13 +21,14 @@ static int read_size(const char *text, void *field) {
 
 static const struct option_row rows[] = {
     {"log", 0, false, "DIR", read_text, AT(where), "a directory, or -",
-        "capture what --stdout and --stderr leave alone, line by line, with\n"
-        "time, worker, pid and stream; into DIR, or - for standard output.\n"
+        "capture what --stdout and --stderr leave alone, line by line, with "
+        "time, worker, pid and stream; into DIR, or - for standard output. "
         "SIGUSR1 opens the files anew, and is not forwarded by default"},
     {"log-style", 0, false, "STYLE", read_style, AT(style), "text, json or raw",
         "with --log DIR: text (default), json, raw (a file for each worker)"},
     {"log-max-size", 0, false, "SIZE", read_size, AT(max_size), "a size such as 64M",
-        "with --log DIR: rotate before a file is larger (default: never)"},
+        "with --log DIR: rotate, and compress, before a file is larger (default: "
+        "never)"},
     {"log-keep", 0, false, "N", read_count, AT(keep), "a whole number from 0 on",
         "with --log DIR: keep so many rotated files (default 0: all)"},
 };
@@ -96,6 +97,7 @@ int log_options_settings(struct log_options *options, const struct stdio_spec st
                 .max_size = options->max_size,
                 .max_files = (uint32_t)options->keep,
             },
+        .compress = true,
     };
     for (int i = 0; i < FRAME_STREAM_MAX; i++)
         if (stdio[STDOUT_FILENO + i].kind == STDIO_INHERIT)

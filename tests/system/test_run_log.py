@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from harness import settings
+from harness import procs, settings
 from harness.terminal import Terminal
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z ([\w.-]+)/(\d+) \[(\d+) #(\d+)( orphan)?\] "
@@ -73,6 +73,14 @@ def test_rotation_loses_nothing(tmp_path):
     rows = [LINE.fullmatch(row).groups() for row in show(tmp_path / "new" / "logs").splitlines()]
     for worker in "0123":
         assert [row[7] for row in rows if row[1] == worker] == [f"n{i}" for i in range(3000)]
+
+
+def test_what_is_rotated_is_compressed(brood, tmp_path):
+    b = brood("--name", "web", "--log", tmp_path, "--log-max-size", "64K",
+              cmd=script("seq 1 5000; exec sleep 1000"))
+    procs.until(lambda: [one for one in tmp_path.glob("web.log.*") if one.suffix in (".zst", ".gz")],
+                "a compressed file")
+    b.stop()
 
 
 @pytest.mark.parametrize("style, name", [("json", "web.log"), ("raw", "web@0.out.log")])
