@@ -27,13 +27,16 @@ def script(text):
 STOP = "exec sleep 1000"
 
 
+def content(path):
+    try:
+        return path.read_text()
+    except FileNotFoundError:  # not made yet, or rotated this very moment
+        return ""
+
+
 def rows_of(path):
     """pool, worker, pid, generation, orphan, stream, mark, text of each line."""
-    try:
-        text = path.read_text()
-    except FileNotFoundError:  # not made yet, or rotated this very moment
-        text = ""
-    return [LINE.fullmatch(row).groups() for row in text.splitlines()]
+    return [LINE.fullmatch(row).groups() for row in content(path).splitlines()]
 
 
 def texts_of(path, stream=None):
@@ -90,7 +93,7 @@ def test_a_file_of_its_own(up, logs, scratch):
     up(pool("web", script("echo out; echo err >&2; " + STOP), LogDirectory=logs,
             StandardOutput=f"append:{scratch}/%p.%i.out"))
     await_texts(logs / "web.log", ["err"])
-    assert (scratch / "web.0.out").read_text() == "out\n"
+    assert content(scratch / "web.0.out") == "out\n"
 
 
 @pytest.mark.parametrize("directives, where", [
@@ -105,7 +108,7 @@ def test_in_a_unit_errors_go_where_output_goes(up_once, logs, scratch, directive
     if where == "log":
         await_texts(logs / "web.log", ["out", "err"])
     else:
-        procs.until(lambda: (scratch / where).read_text() == "out\nerr\n", "both streams")
+        procs.until(lambda: content(scratch / where) == "out\nerr\n", "both streams")
 
 
 def test_on_standard_output_of_brood(up, scratch):
@@ -122,8 +125,7 @@ def test_formats(up, logs, name, form):
     up(pool("web", script("echo hello; " + STOP), LogDirectory=logs, LogFormat=form,
             LogMode="0600"))
     path = logs / name
-    procs.until(lambda: path.exists() and path.read_text(), "a line")
-    text = path.read_text()
+    text = procs.until(lambda: content(path), "a line")
     assert text == "hello\n" if form == "raw" else json.loads(text)["text"] == "hello"
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -222,7 +224,7 @@ def test_without_a_place_for_files_output_is_inherited(up, scratch):
     with open(scratch / "out", "wb") as out:
         u = up(pool("web", script("echo hello; " + STOP), StandardError="null"), stdout=out,
                env=settings.environment(LOGS_DIRECTORY="/dev/null"))
-    procs.until(lambda: (scratch / "out").read_text() == "hello\n", "the line")
+    procs.until(lambda: content(scratch / "out") == "hello\n", "the line")
     said = u.wait_event("configuration")["reason"]
     assert "pool web: StandardOutput=log is taken as inherit, no LogDirectory= is given" in said
     assert "/dev/null/" in said and "Not a directory" in said
