@@ -297,7 +297,7 @@ static int run_command(struct run *run, char **argv) {
     if (r != STATUS_OK)
         return r;
     one.settings.name = one.settings.version->main->pool;
-    r = supervisor_run(&run->choices,
+    r = supervisor_run(&run->choices, &(struct log_choice){0},
         (struct supervisor_options){
             .command = "brood run",
             .forwarded = forwarded_by(run),

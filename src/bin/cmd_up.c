@@ -102,6 +102,7 @@ static int take_notify_directory(const struct conf *conf, char **ret_directory) 
 /* Runs what has been read; `conf` is taken. */
 static int run_up(struct up_command *command, struct up_options *options, struct conf *conf) {
     char *notify_directory;
+    struct log_choice configured = conf_brood(conf)->log;
     struct up *up;
     int status = take_notify_directory(conf, &notify_directory);
     int r = 0;
@@ -115,7 +116,7 @@ static int run_up(struct up_command *command, struct up_options *options, struct
     if (status == STATUS_OK) {
         struct supervised supervised = up_supervised(up);
 
-        status = supervisor_run(&command->choices,
+        status = supervisor_run(&command->choices, &configured,
             (struct supervisor_options){
                 .command = "brood up",
                 .captures = true,

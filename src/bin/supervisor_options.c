@@ -17,23 +17,18 @@ static int read_backend(const char *text, void *field) {
     return loop_backend_parse(text, field);
 }
 
-static int read_format(const char *text, void *field) {
-    enum report_format format = strcmp(text, "json") == 0 ? REPORT_JSON : REPORT_TEXT;
-
-    if (format == REPORT_TEXT && strcmp(text, "text") != 0)
-        return -EINVAL;
-    *(enum report_format *)field = format;
-    return 0;
-}
-
 #define AT(member) offsetof(struct supervisor_choices, member)
 
 static const struct option_row rows[] = {
     {"loop", 0, false, "BACKEND", read_backend, AT(backend), "auto, uring or epoll",
         "auto (default), uring, epoll"},
-    {"log-format", 0, false, "FORMAT", read_format, AT(format), "text or json",
-        "text (default) or json, on standard error"},
-    {"quiet", 'q', false, NULL, NULL, AT(quiet), NULL, "log only what fails for good"},
+    {"log-level", 0, false, "LEVEL", read_log_level, AT(log.level), "error, warning, info or debug",
+        "log this and what is graver: error, warning, info\n"
+        "(default), debug"},
+    {"quiet", 'q', false, NULL, NULL, AT(quiet), NULL,
+        "log only what fails for good: --log-level error"},
+    {"log-format", 0, false, "FORMAT", read_log_format, AT(log.format), "text or json",
+        "text (default) or json"},
     {"daemon", 0, false, NULL, NULL, AT(daemon), NULL, "detach, and return when every worker runs"},
     {"pidfile", 0, false, "FILE", read_text, AT(pidfile), "a file",
         "with --daemon: locked file with the pid of brood"},
@@ -48,7 +43,7 @@ int supervisor_choices_init(const char *command, struct supervisor_choices *choi
     const char *backend = getenv("BROOD_LOOP");
 
     *choices = (struct supervisor_choices){
-        .format = isatty(STDERR_FILENO) && !getenv("NO_COLOR") ? REPORT_TEXT_COLOURED : REPORT_TEXT,
+        .terminal = isatty(STDERR_FILENO) && !getenv("NO_COLOR"),
         .start_timeout = 30 * NSEC_PER_SEC,
     };
     if (!backend || loop_backend_parse(backend, &choices->backend) == 0)
@@ -91,13 +86,22 @@ static int detach(
     return r < 0 ? STATUS_INTERNAL : outcome.status;
 }
 
-int supervisor_run(const struct supervisor_choices *choices, struct supervisor_options options,
-    const struct supervised *supervised) {
+/* A level that is named counts for more than -q. */
+static void settle_log(const struct supervisor_choices *choices,
+    const struct log_choice *configured, struct supervisor_options *options) {
+    options->asked = choices->log;
+    if (choices->quiet && !choices->log.level.given)
+        options->asked.level = (struct given_level){true, LEVEL_ERROR};
+    options->terminal = choices->terminal && !choices->daemon;
+    options->log = log_settings_settle(&options->asked, configured, options->terminal);
+}
+
+int supervisor_run(const struct supervisor_choices *choices, const struct log_choice *configured,
+    struct supervisor_options options, const struct supervised *supervised) {
     struct daemon daemon = DAEMON_NULL;
 
     options.backend = choices->backend;
-    options.format = choices->format;
-    options.quiet = choices->quiet;
+    settle_log(choices, configured, &options);
     if (!choices->daemon) {
         descriptors_close_except(NULL, 0);
         return supervise(&options, supervised);

@@ -10,8 +10,9 @@
 struct supervisor_choices {
     enum help_format help;
     enum loop_backend backend;
-    enum report_format format;
+    struct log_choice log;
     bool quiet;
+    bool terminal; /* standard error is one that is to be coloured */
     bool daemon;
     const char *pidfile;
     const char *log_file;
@@ -28,11 +29,12 @@ struct option_table supervisor_choices_table(struct supervisor_choices *choices)
 bool supervisor_choices_are_sane(const char *command, const struct supervisor_choices *choices);
 
 /*
- * Detaches if that was asked for, and supervises. Returns the exit status, in the daemon and in
+ * Detaches if that was asked for, and supervises. What the command line leaves open about the log
+ * is as `configured`. Returns the exit status, in the daemon and in
  * the process that was started.
  */
-int supervisor_run(const struct supervisor_choices *choices, struct supervisor_options options,
-    const struct supervised *supervised);
+int supervisor_run(const struct supervisor_choices *choices, const struct log_choice *configured,
+    struct supervisor_options options, const struct supervised *supervised);
 
 /*
  * What is done to this process before the first plan is made. `wants_null_input`: some workers are

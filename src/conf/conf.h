@@ -24,6 +24,7 @@
 #include "conf/message.h"
 #include "core/worker.h"
 #include "run/capture.h"
+#include "run/log_settings.h"
 #include "run/notify_socket.h"
 #include "run/plan.h"
 #include "sys/cgroup.h"
@@ -185,6 +186,7 @@ struct conf_brood {
     const char *slice;        /* root of our cgroups; NULL: found out */
     bool strict;
     bool exit_when_done;       /* exit when every pool has ended by itself */
+    struct log_choice log;     /* brood's own */
     const char *notify_socket; /* directory of the workers' notify sockets; NULL: abstract ones */
     const struct conf_setting *settings;
     size_t n_settings;

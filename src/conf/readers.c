@@ -165,3 +165,17 @@ int read_stdio(const char *text, void *field) {
     }
     return -EINVAL;
 }
+
+int read_log_level(const char *text, void *field) {
+    struct given_level *level = field;
+
+    level->given = level_parse(text, &level->value) == 0;
+    return level->given ? 0 : -EINVAL;
+}
+
+int read_log_format(const char *text, void *field) {
+    struct given_format *format = field;
+
+    format->given = report_format_parse(text, &format->value) == 0;
+    return format->given ? 0 : -EINVAL;
+}

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "run/log_settings.h"
 #include "run/plan.h"
 
 /* Fields that know whether they were given. */
@@ -38,3 +39,6 @@ int read_oom_score(const char *text, void *field);
 int read_cpus(const char *text, void *field);  /* struct given_cpus: "0-3,6" */
 int read_limit(const char *text, void *field); /* struct limit_spec[RLIM_NLIMITS] */
 int read_stdio(const char *text, void *field); /* struct stdio_spec */
+
+int read_log_level(const char *text, void *field);  /* struct given_level */
+int read_log_format(const char *text, void *field); /* struct given_format */

@@ -26,3 +26,4 @@
 #define EXPECTS_SIZE     "a size such as 64M, infinity, or a percentage of the memory"
 #define EXPECTS_NAMES    "a list of names"
 #define EXPECTS_TEXT     "a name"
+#define EXPECTS_LEVEL    "error, warning, info or debug"

@@ -21,6 +21,16 @@ static const struct conf_directive rows[] = {
     {"ExitWhenDone", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_OWN, "BOOL", EXPECTS_BOOL, "no",
         NULL, "brood ends when every pool has ended by itself.", .read = value_bool,
         .offset = IN_BROOD(exit_when_done)},
+    {"LogLevel", CONF_GROUP_BROOD, DIRECTIVE_BROOD, "LEVEL", EXPECTS_LEVEL, "info", NULL,
+        "What brood's own log tells: this, and what is graver. The words and numbers of syslog "
+        "will "
+        "do, too. A reload changes it. The command line wins.",
+        .read = read_log_level, .offset = IN_BROOD(log.level)},
+    {"LogFormat", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_OWN, "FORMAT", "text or json", NULL,
+        NULL,
+        "How brood's own log is written: for people (the default), or one JSON object a line. The "
+        "command line wins.",
+        .read = read_log_format, .offset = IN_BROOD(log.format)},
     {"NotifySocket", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_OWN | DIRECTIVE_TEXT, "WHERE",
         "an absolute path of a directory, or abstract", "abstract", NULL,
         "Where the sockets for READY=1 and its like are: in a directory, or without files.",

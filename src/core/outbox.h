@@ -13,6 +13,7 @@
 
 #include "base/nsec.h"
 #include "core/cause.h"
+#include "core/level.h"
 
 enum action_kind {
     ACTION_SPAWN,      /* make the process `spawn` names; answer with SPAWNED or SPAWN_FAILED */
@@ -41,32 +42,32 @@ enum step_role {
     ROLE_RELOAD,    /* ExecReload=: beside it, when asked for */
 };
 
-/* enumerator, name in the log */
+/* enumerator, name in the log, level */
 #define REPORT_KINDS(X)                                                                            \
-    X(STARTED, "started")                                                                          \
-    X(READY, "ready")                                                                              \
-    X(EXITED, "exited")             /* cause, ran */                                               \
-    X(SPAWN_FAILED, "spawn-failed") /* cause */                                                    \
-    X(BACKOFF, "backoff")           /* delay */                                                    \
-    X(STOPPING, "stopping")         /* reason, where nobody asked for it */                        \
-    X(KILLING, "killing")           /* reason */                                                   \
-    X(STOPPED, "stopped")                                                                          \
-    X(DONE, "done")         /* cause, reason */                                                    \
-    X(GIVEN_UP, "given-up") /* cause, reason */                                                    \
-    X(LEFTOVER, "leftover") /* what could not be killed */                                         \
-    X(RELOADED, "reloaded")                                                                        \
-    X(RELOAD_FAILED, "reload-failed") /* cause */                                                  \
-    X(REPLACING, "replacing")         /* reason: another process is to take the place of this */   \
-    X(UNHEARD, "unheard")             /* reason: a notification of it does not count */            \
-    X(RESTART_LIMIT, "restart-limit") /* the pool's max_restarts are used up */                    \
-    X(ROLLING, "rolling")             /* a rolling restart begins */                               \
-    X(ROLL_DONE, "roll-done")                                                                      \
-    X(ROLL_FAILED, "roll-failed") /* worker: the one that did not come up */                       \
-    X(SCALED, "scaled")           /* the pool has another number of workers */                     \
-    X(ENDED, "ended")             /* no worker of the pool is alive */
+    X(STARTED, "started", INFO)                                                                    \
+    X(READY, "ready", INFO)                                                                        \
+    X(EXITED, "exited", INFO)              /* cause, ran */                                        \
+    X(SPAWN_FAILED, "spawn-failed", ERROR) /* cause */                                             \
+    X(BACKOFF, "backoff", WARNING)         /* delay */                                             \
+    X(STOPPING, "stopping", INFO)          /* reason, where nobody asked for it */                 \
+    X(KILLING, "killing", WARNING)         /* reason */                                            \
+    X(STOPPED, "stopped", INFO)                                                                    \
+    X(DONE, "done", INFO)          /* cause, reason */                                             \
+    X(GIVEN_UP, "given-up", ERROR) /* cause, reason */                                             \
+    X(LEFTOVER, "leftover", ERROR) /* what could not be killed */                                  \
+    X(RELOADED, "reloaded", INFO)                                                                  \
+    X(RELOAD_FAILED, "reload-failed", WARNING) /* cause */                                         \
+    X(REPLACING, "replacing", INFO) /* reason: another process is to take the place of this */     \
+    X(UNHEARD, "unheard", WARNING)  /* reason: a notification of it does not count */              \
+    X(RESTART_LIMIT, "restart-limit", ERROR) /* the pool's max_restarts are used up */             \
+    X(ROLLING, "rolling", INFO)              /* a rolling restart begins */                        \
+    X(ROLL_DONE, "roll-done", INFO)                                                                \
+    X(ROLL_FAILED, "roll-failed", ERROR) /* worker: the one that did not come up */                \
+    X(SCALED, "scaled", INFO)            /* the pool has another number of workers */              \
+    X(ENDED, "ended", INFO)              /* no worker of the pool is alive */
 
 enum report_kind {
-#define X(name, text) REPORT_##name,
+#define X(name, text, level) REPORT_##name,
     REPORT_KINDS(X)
 #undef X
         REPORT_MAX
@@ -76,6 +77,7 @@ enum report_kind {
 #define REPORT_FIRST_OF_POOL REPORT_RESTART_LIMIT
 
 const char *report_kind_name(enum report_kind kind);
+enum log_level report_kind_level(enum report_kind kind);
 
 struct report {
     enum report_kind kind;

@@ -22,12 +22,22 @@ bool worker_state_is_alive(enum worker_state state) {
 
 const char *report_kind_name(enum report_kind kind) {
     static const char *const names[] = {
-#define X(name, text) [REPORT_##name] = text,
+#define X(name, text, level) [REPORT_##name] = text,
         REPORT_KINDS(X)
 #undef X
     };
 
     return kind < REPORT_MAX ? names[kind] : "unknown";
+}
+
+enum log_level report_kind_level(enum report_kind kind) {
+    static const enum log_level levels[] = {
+#define X(name, text, level) [REPORT_##name] = LEVEL_##level,
+        REPORT_KINDS(X)
+#undef X
+    };
+
+    return levels[kind];
 }
 
 struct worker_rules worker_rules_default(void) {

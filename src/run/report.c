@@ -59,11 +59,6 @@ static const char *colour_of(enum report_kind kind) {
     return "";
 }
 
-bool report_is_trouble(enum report_kind kind) {
-    return kind == REPORT_SPAWN_FAILED || kind == REPORT_GIVEN_UP || kind == REPORT_LEFTOVER ||
-           kind == REPORT_RESTART_LIMIT || kind == REPORT_ROLL_FAILED;
-}
-
 static bool has_cause(enum report_kind kind) {
     return kind == REPORT_EXITED || kind == REPORT_SPAWN_FAILED || kind == REPORT_DONE ||
            kind == REPORT_GIVEN_UP || kind == REPORT_RELOAD_FAILED;
@@ -214,6 +209,7 @@ static void add_json_cause(struct buffer *buffer, const struct engine_report *to
 static void add_json(struct buffer *buffer, const struct engine_report *told) {
     const struct report *report = told->report;
 
+    buffer_add_json_text(buffer, "level", level_name(report_kind_level(report->kind)));
     buffer_add_json_text(buffer, "event", report_kind_name(report->kind));
     buffer_add_json_text(buffer, "pool", told->pool);
     if (report->kind < REPORT_FIRST_OF_POOL || report->kind == REPORT_ROLL_FAILED)
@@ -250,16 +246,34 @@ void report_add_line(struct buffer *buffer, enum report_format format, uint64_t 
         add_text(buffer, format, told);
 }
 
+static const struct {
+    const char *name;
+    enum log_level level;
+} notes[] = {
+#define X(name, text, level) [NOTE_##name] = {text, LEVEL_##level},
+    REPORT_NOTES(X)
+#undef X
+};
+
+const char *report_note_name(enum report_note note) {
+    return notes[note].name;
+}
+
+enum log_level report_note_level(enum report_note note) {
+    return notes[note].level;
+}
+
 void report_add_note(struct buffer *buffer, enum report_format format, uint64_t wall,
-    const char *event, const char *text) {
+    enum report_note note, const char *text) {
     add_clock(buffer, format, wall);
     if (format == REPORT_JSON) {
-        buffer_add_json_text(buffer, "event", event);
+        buffer_add_json_text(buffer, "level", level_name(notes[note].level));
+        buffer_add_json_text(buffer, "event", notes[note].name);
         buffer_add_json_text(buffer, "reason", text);
         buffer_add_text(buffer, "}\n");
         return;
     }
-    buffer_add_format(buffer, "brood %s: ", event);
+    buffer_add_format(buffer, "brood %s: ", notes[note].name);
     buffer_add_visible(buffer, text);
     buffer_add(buffer, "\n", 1);
 }

@@ -1,26 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-/* Reports as lines: for people, and as one JSON object each for programs. */
+/* Reports as lines. */
 
 #include <stdbool.h>
 
 #include "base/buffer.h"
 #include "run/engine.h"
-
-enum report_format {
-    REPORT_TEXT,
-    REPORT_TEXT_COLOURED,
-    REPORT_JSON,
-};
-
-/* What is said even where only trouble is wanted: something failed for good. */
-bool report_is_trouble(enum report_kind kind);
+#include "run/report_format.h"
 
 /* Adds the line with its newline; `wall` is nanoseconds since 1970. */
 void report_add_line(struct buffer *buffer, enum report_format format, uint64_t wall,
     const struct engine_report *told);
 
+/* What is told of brood itself: enumerator, name in the log, level */
+#define REPORT_NOTES(X)                                                                            \
+    X(SHUTDOWN, "shutdown", INFO)                                                                  \
+    X(LEFTOVERS, "leftover", ERROR) /* below brood, of no worker */                                \
+    X(LOG_LOST, "log-lost", ERROR)  /* lines of this log */                                        \
+    X(OUTPUT_TROUBLE, "output-trouble", ERROR)                                                     \
+    X(OUTPUT_HEALED, "output-healed", INFO)                                                        \
+    X(OUTPUT_LOST, "output-lost", ERROR)                                                           \
+    X(CONFIGURATION_ERROR, "configuration", ERROR)                                                 \
+    X(CONFIGURATION_WARNING, "configuration", WARNING)                                             \
+    X(CONFIGURATION_TAKEN, "configuration", DEBUG)                                                 \
+    X(RELOADED_ALL, "reload", INFO)                                                                \
+    X(RELOAD_REFUSED, "reload", ERROR)                                                             \
+    X(CONTROL, "control", ERROR) /* the control socket */                                          \
+    X(NOTIFY, "notify", ERROR)   /* whoever has started us cannot be told */                       \
+    X(OUT_OF_MEMORY, "out-of-memory", ERROR)                                                       \
+    X(DEMAND, "demand", INFO)    /* the first connection starts a pool */                          \
+    X(MISSED, "missed", WARNING) /* to followers of events alone */                                \
+    X(LOOP, "loop", DEBUG)                                                                         \
+    X(SIGNAL, "signal", DEBUG)
+
+enum report_note {
+#define X(name, text, level) NOTE_##name,
+    REPORT_NOTES(X)
+#undef X
+        NOTE_MAX
+};
+
+const char *report_note_name(enum report_note note);
+enum log_level report_note_level(enum report_note note);
+
 /* A line of brood itself, about no pool. */
 void report_add_note(struct buffer *buffer, enum report_format format, uint64_t wall,
-    const char *event, const char *text);
+    enum report_note note, const char *text);

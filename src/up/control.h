@@ -22,6 +22,7 @@
 #include "base/macro.h"
 #include "run/engine.h"
 #include "run/listen.h"
+#include "run/report.h"
 
 struct control;
 
@@ -111,5 +112,5 @@ void control_shutting_down(struct control *control);
 /* Pools were added or removed: who waits for that is to be looked at. */
 void control_pools_changed(struct control *control);
 
-/* Something of brood itself that followers of the events should know ("reloaded"). */
-void control_note(struct control *control, const char *event, const char *text);
+/* Something of brood itself that followers of the events should know. */
+void control_note(struct control *control, enum report_note note, const char *text);

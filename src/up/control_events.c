@@ -16,7 +16,8 @@
 struct event {
     uint64_t wall, sequence;
     const struct engine_report *told; /* NULL: of brood itself, or of none */
-    const char *name, *text;
+    enum report_note note;
+    const char *text;
 };
 
 static void add_usage(struct buffer *buffer, const struct rusage *usage) {
@@ -39,7 +40,7 @@ static void write_event(struct buffer *buffer, const void *data) {
     if (event->told)
         report_add_line(buffer, REPORT_JSON, event->wall, event->told);
     else
-        report_add_note(buffer, REPORT_JSON, event->wall, event->name, event->text);
+        report_add_note(buffer, REPORT_JSON, event->wall, event->note, event->text);
     if (buffer->cut)
         return;
     buffer->length -= strlen("}\n");
@@ -120,15 +121,15 @@ void events_on_report(struct control *control, const struct engine_report *told)
     tell(control, told->pool, &(struct event){.wall = wall_clock(), .told = told});
 }
 
-void control_note(struct control *control, const char *event, const char *text) {
-    tell(control, "", &(struct event){.wall = wall_clock(), .name = event, .text = text});
+void control_note(struct control *control, enum report_note note, const char *text) {
+    tell(control, "", &(struct event){.wall = wall_clock(), .note = note, .text = text});
     if (control->telling)
         control_wake(control);
 }
 
 void events_confess(struct client *client) {
     char text[80];
-    struct event event = {.wall = wall_clock(), .name = "missed", .text = text};
+    struct event event = {.wall = wall_clock(), .note = NOTE_MISSED, .text = text};
 
     snprintf(
         text, sizeof(text), "%" PRIu64 " events came faster than they were read", client->missed);

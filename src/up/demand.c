@@ -30,7 +30,7 @@ static void on_connection(void *data, uint64_t value, int fd, unsigned events) {
 
     (void)value, (void)fd, (void)events;
     demand_stop(pool);
-    supervisor_note(pool->service->supervisor, "demand", engine_pool_name(pool->pool));
+    supervisor_note(pool->service->supervisor, NOTE_DEMAND, engine_pool_name(pool->pool));
     engine_pool_command(pool->pool, EVENT_START);
 }
 

@@ -234,7 +234,7 @@ static void commit(
         if (step->pool)
             step->pool->conf = step->conf;
         if (r < 0)
-            supervisor_note(reload->service->supervisor, "out-of-memory", step->conf->name);
+            supervisor_note(reload->service->supervisor, NOTE_OUT_OF_MEMORY, step->conf->name);
         if (changes)
             control_changed(changes, step->conf->name, what, NULL);
     }

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/signame.h"
 #include "run/capture.h"
 #include "run/log.h"
 #include "run/strangers.h"
@@ -40,6 +41,7 @@ struct supervisor {
     bool alone; /* no second thread: the loop sees to strangers, too */
     struct engine *engine;
     struct log *log;
+    struct log_settings settings; /* of it */
     int signal_fd;
     sigset_t signals;
     unsigned stops;  /* how often we have been asked to stop */
@@ -64,27 +66,32 @@ static void on_report(void *data, const struct engine_report *told) {
     struct buffer buffer = BUFFER(line);
 
     note_fault(s, told);
-    if (s->options->quiet && !report_is_trouble(told->report->kind))
+    if (report_kind_level(told->report->kind) > s->settings.level)
         return;
-    report_add_line(&buffer, s->options->format, wall_clock(), told);
+    report_add_line(&buffer, s->settings.format, wall_clock(), told);
     log_write(s->log, line, buffer.length);
 }
 
-void supervisor_note(struct supervisor *s, const char *event, const char *text) {
+void supervisor_note(struct supervisor *s, enum report_note note, const char *text) {
     char line[1024];
     struct buffer buffer = BUFFER(line);
 
-    report_add_note(&buffer, s->options->format, wall_clock(), event, text);
+    if (report_note_level(note) > s->settings.level)
+        return;
+    report_add_note(&buffer, s->settings.format, wall_clock(), note, text);
     log_write(s->log, line, buffer.length);
+}
+
+void supervisor_relog(struct supervisor *s, const struct log_choice *configured) {
+    s->settings = log_settings_settle(&s->options->asked, configured, s->options->terminal);
 }
 
 void supervisor_stop(struct supervisor *s) {
     bool again = s->stops++ > 0;
 
     s->impatient |= again;
-    if (!s->options->quiet)
-        supervisor_note(
-            s, "shutdown", again ? "asked again: stopping at once" : "stopping every worker");
+    supervisor_note(
+        s, NOTE_SHUTDOWN, again ? "asked again: stopping at once" : "stopping every worker");
     engine_command_all(s->engine, again ? EVENT_KILL : EVENT_STOP);
 }
 
@@ -93,6 +100,9 @@ static bool is_forwarded(const struct supervisor *s, int signal) {
 }
 
 static void on_signal(struct supervisor *s, int signal) {
+    char name[24];
+
+    supervisor_note(s, NOTE_SIGNAL, signame_format(signal, name));
     if (signal == SIGTERM || signal == SIGINT || signal == SIGQUIT)
         supervisor_stop(s);
     else if (signal == SIGHUP)
@@ -172,14 +182,14 @@ static size_t tell_lost(void *data, uint64_t lines, char *line, size_t size) {
     char text[64];
 
     snprintf(text, sizeof(text), "%" PRIu64 " lines lost: nobody read them", lines);
-    report_add_note(&buffer, s->options->format, wall_clock(), "log-lost", text);
+    report_add_note(&buffer, s->settings.format, wall_clock(), NOTE_LOG_LOST, text);
     return buffer.length;
 }
 
 static void on_output_trouble(void *data, const char *sink, int error) {
     char text[512];
 
-    supervisor_note(data, error != 0 ? "output-trouble" : "output-healed",
+    supervisor_note(data, error != 0 ? NOTE_OUTPUT_TROUBLE : NOTE_OUTPUT_HEALED,
         capture_explain(sink, error, text, sizeof(text)));
 }
 
@@ -195,7 +205,7 @@ static int open_capture(struct supervisor *s) {
 
 static void finish_output(struct supervisor *s) {
     if (engine_finish_output(s->engine, OUTPUT_PATIENCE) < 0)
-        supervisor_note(s, "output-lost", "not all that workers wrote last could be written");
+        supervisor_note(s, NOTE_OUTPUT_LOST, "not all that workers wrote last could be written");
 }
 
 static int open_engine(struct supervisor *s) {
@@ -272,7 +282,7 @@ static void farewell(struct supervisor *s) {
     while (engine_signal_leftovers(s->engine, s->impatient ? SIGKILL : s->options->stop_signal,
                names, sizeof(names)) > 0) {
         if (s->impatient && killed && !loop_timer_is_armed(&timer)) {
-            supervisor_note(s, "leftover", names);
+            supervisor_note(s, NOTE_LEFTOVERS, names);
             break;
         }
         if (s->impatient && !killed) {
@@ -295,6 +305,7 @@ static idle_path int run(struct supervisor *s) {
     s->status = supervised->begin(supervised->data, s);
     if (s->status != 0)
         return 0;
+    supervisor_note(s, NOTE_LOOP, loop_backend_name(loop_backend(engine_loop(s->engine))));
     log_flush(s->log);
     while (r >= 0 && !supervised->ended(supervised->data)) {
         r = turn(s);
@@ -367,7 +378,12 @@ static bool start_thread(struct supervisor *s, pthread_t *ret_thread) {
 
 int supervise(const struct supervisor_options *options, const struct supervised *supervised) {
     struct supervisor s = {
-        .options = options, .supervised = supervised, .signal_fd = -1, .status = FAILED};
+        .options = options,
+        .supervised = supervised,
+        .settings = options->log,
+        .signal_fd = -1,
+        .status = FAILED,
+    };
     pthread_t thread;
 
     block_signals(&s);

@@ -13,6 +13,7 @@
 #include "base/macro.h"
 #include "run/daemonize.h"
 #include "run/engine.h"
+#include "run/log_settings.h"
 #include "run/report.h"
 
 struct supervisor;
@@ -20,11 +21,12 @@ struct supervisor;
 struct supervisor_options {
     const char *command; /* "brood run": begins each message to people */
     enum loop_backend backend;
-    enum report_format format;
-    bool quiet;
-    uint64_t forwarded; /* a mask of signals that go to every worker */
-    bool captures;      /* pools may be captured; SIGUSR1 opens their files anew */
-    int stop_signal;    /* for what is left below us at the very end */
+    struct log_choice asked; /* of the log, on the command line: wins over a configuration */
+    struct log_settings log; /* what it begins with */
+    bool terminal;           /* standard error is one that is to be coloured */
+    uint64_t forwarded;      /* a mask of signals that go to every worker */
+    bool captures;           /* pools may be captured; SIGUSR1 opens their files anew */
+    int stop_signal;         /* for what is left below us at the very end */
     nsec_t stop_timeout;
     const char *notify_directory; /* as in struct engine_options */
     struct daemon *daemon;        /* told when all is up, or NULL */
@@ -57,7 +59,10 @@ struct engine *supervisor_engine(const struct supervisor *supervisor);
 const struct supervisor_options *supervisor_options(const struct supervisor *supervisor);
 
 /* A line in the log that is about brood itself. */
-void supervisor_note(struct supervisor *supervisor, const char *event, const char *text);
+void supervisor_note(struct supervisor *supervisor, enum report_note note, const char *text);
+
+/* A configuration that was read again has this to say about the log. */
+void supervisor_relog(struct supervisor *supervisor, const struct log_choice *configured);
 
 /* What cannot be begun: a line for the user, and for who started us. Returns `status`. */
 int supervisor_fail(struct supervisor *supervisor, int status, const char *format, ...)

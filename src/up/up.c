@@ -55,8 +55,18 @@ static void note_messages(struct up *up, const struct conf_messages *messages) {
     char text[1024];
 
     for (size_t i = 0; i < messages->count; i++)
-        supervisor_note(up->supervisor, "configuration",
+        supervisor_note(up->supervisor,
+            messages->list[i].severity == CONF_ERROR ? NOTE_CONFIGURATION_ERROR
+                                                     : NOTE_CONFIGURATION_WARNING,
             conf_message_format(&messages->list[i], text, sizeof(text)));
+}
+
+static void note_taken(const struct up *up) {
+    char text[64];
+
+    snprintf(text, sizeof(text), "%zu pools (generation %u)",
+        conf_n_pools(service_conf(up->service)), service_generation(up->service));
+    supervisor_note(up->supervisor, NOTE_CONFIGURATION_TAKEN, text);
 }
 
 /* The log has them, too; whoever called wants them first hand. */
@@ -108,7 +118,7 @@ static void regroup(struct up *up) {
     if (r == 0)
         r = control_set_groups(up->control, groups.read, groups.change);
     if (r < 0)
-        supervisor_note(up->supervisor, "control", "the groups of the socket cannot be changed");
+        supervisor_note(up->supervisor, NOTE_CONTROL, "the groups of the socket cannot be changed");
 }
 
 static int reload(struct up *up, struct control_changes *changes) {
@@ -121,11 +131,15 @@ static int reload(struct up *up, struct control_changes *changes) {
         tell_messages(&messages, changes);
     conf_messages_finish(&messages);
 
-    if (r == 0)
+    if (r == 0) {
         regroup(up);
+        supervisor_relog(up->supervisor, &conf_brood(service_conf(up->service))->log);
+        note_taken(up);
+    }
+    enum report_note note = r < 0 ? NOTE_RELOAD_REFUSED : NOTE_RELOADED_ALL;
     const char *outcome = r < 0 ? "refused: nothing has changed" : "taken over";
-    supervisor_note(up->supervisor, "reload", outcome);
-    control_note(up->control, "reload", outcome);
+    supervisor_note(up->supervisor, note, outcome);
+    control_note(up->control, note, outcome);
     control_pools_changed(up->control);
     notify_sender_say(&up->upstream, &(struct notify_message){.ready = true});
     return r == -EBADMSG ? -EINVAL : r;
@@ -234,13 +248,13 @@ static int start_pools(struct up *up) {
         status = USAGE;
     else if (r < 0)
         status = supervisor_fail(up->supervisor, FAILED, "%s", strerror(-r));
-    for (size_t i = 0; i < messages.count; i++) {
-        conf_message_format(&messages.list[i], text, sizeof(text));
-        if (r == -EBADMSG)
-            supervisor_fail(up->supervisor, USAGE, "%s", text);
-        else
-            supervisor_note(up->supervisor, "configuration", text);
-    }
+    if (r != -EBADMSG)
+        note_messages(up, &messages);
+    if (r == 0)
+        note_taken(up);
+    for (size_t i = 0; r == -EBADMSG && i < messages.count; i++)
+        supervisor_fail(up->supervisor, USAGE, "%s",
+            conf_message_format(&messages.list[i], text, sizeof(text)));
     conf_messages_finish(&messages);
     return status;
 }
@@ -252,7 +266,7 @@ static int begin(void *data, struct supervisor *supervisor) {
     up->supervisor = supervisor;
     int r = notify_sender_init(&up->upstream, engine_loop(engine), up->options.notify);
     if (r < 0)
-        supervisor_note(supervisor, "notify", strerror(-r));
+        supervisor_note(supervisor, NOTE_NOTIFY, strerror(-r));
     int status = open_control(up);
     return status != 0 ? status : start_pools(up);
 }

@@ -260,7 +260,7 @@ def check_format(report):
 # docs
 
 LINK = re.compile(r'\]\(([^)#\s]+)(?:#[^)\s]*)?\)')
-EVENT = re.compile(r'\bX\([A-Z_]+, "([a-z-]+)"\)')
+EVENT = re.compile(r'\bX\([A-Z_]+, "([a-z-]+)", (?:ERROR|WARNING|INFO|DEBUG)\)')
 
 
 def broken_links():
@@ -278,7 +278,7 @@ def documentation(*pages):
 
 
 def undocumented_events():
-    source = (ROOT / 'src/core/outbox.h').read_text(encoding='utf-8')
+    source = documentation(ROOT / 'src/core/outbox.h', ROOT / 'src/run/report.h')
     page = documentation(ROOT / 'docs/log.md')
     for event in EVENT.findall(source):
         if f'`{event}`' not in page:

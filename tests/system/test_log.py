@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 from harness import procs
+from harness.config import pool, section
 from harness.settings import around, play
 
 TEXT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (\S+?)(?:/(\d+))? (?:\[(\d+)\] )?(\S.*)")
@@ -205,3 +206,81 @@ def test_log_to_a_terminal_has_text(brood, fifo):
         pass
     os.close(master)
     assert b"web/0" in data and b"started" in data
+
+
+# --- levels
+
+ERRORS = {"spawn-failed", "given-up", "leftover", "restart-limit", "roll-failed"}
+WARNINGS = {"backoff", "killing", "reload-failed", "unheard"}
+DEBUG = {"loop", "signal"}
+
+
+def level_of(kind):
+    return ("error" if kind in ERRORS else "warning" if kind in WARNINGS else
+            "debug" if kind in DEBUG else "info")
+
+
+# Fails for good in the end, after restarts with and without a delay.
+HOPELESS = ["-n", 2, "--backoff", "1ms", "--start-limit", "3/1h"]
+
+
+def test_each_line_has_its_level(brood):
+    b = brood(*HOPELESS, "--log-level", "debug", cmd=["false"])
+    b.wait()
+    rows = [json.loads(line) for line in b.text().splitlines()]
+    assert {row["event"] for row in rows} >= {"started", "exited", "backoff", "given-up", "loop"}
+    for row in rows:
+        assert row["level"] == level_of(row["event"]), row
+
+
+@pytest.mark.parametrize("words, told", [
+    ([], {"error", "warning", "info"}),
+    (["-q"], {"error"}),
+    (["--log-level", "error"], {"error"}),
+    (["--log-level=crit"], {"error"}),
+    (["--log-level", "warning"], {"error", "warning"}),
+    (["--log-level", "4"], {"error", "warning"}),
+    (["--log-level", "info"], {"error", "warning", "info"}),
+    (["--log-level", "notice"], {"error", "warning", "info"}),
+    (["--log-level", "debug"], {"error", "warning", "info", "debug"}),
+    (["-q", "--log-level", "warn"], {"error", "warning"}),
+])
+def test_a_level_tells_itself_and_what_is_graver(brood, words, told):
+    b = brood(*HOPELESS, *words, cmd=["false"])
+    b.wait()
+    assert {row["level"] for row in b.events} == told
+    assert len(b.select_events("given-up")) == 2
+
+
+def test_a_signal_is_told_to_who_wants_to_know(brood, fifo):
+    hello = fifo()
+    b = brood("--log-level", "debug", cmd=play(f"hello:{hello}", "pause"))
+    hello.hello()
+    assert b.stop() == 0
+    b.check_count(1, "signal", reason="SIGTERM")
+
+
+def test_level_of_a_configuration(up):
+    """A reload changes it, both ways."""
+    u = up(section("Brood", LogLevel="warning"), pool("web", play("pause")))
+    u.wait_listening()
+    assert u.events == []
+    u.configure(section("Brood", LogLevel="debug"), pool("web", play("pause")))
+    u.ctl("reload")
+    u.wait_event("reload", level="info", reason="taken over")
+    u.check_count(1, "configuration", level="debug")
+    u.configure(section("Brood", LogLevel="err"), pool("web", play("pause")))
+    u.ctl("reload")
+    u.configure(section("Brood", LogLevel="nope"), pool("web", play("pause")))
+    assert u.ctl("reload", status=None).status != 0
+    u.wait_event("reload", level="error")
+    u.check_count(1, "reload", level="info")
+    u.check_count(1, "configuration", level="error")
+
+
+def test_the_command_line_knows_better_than_the_configuration(up):
+    u = up(section("Brood", LogLevel="error"), pool("web", play("pause")),
+           options=["--log-level", "debug"])
+    u.wait_event("loop")
+    u.ctl("reload")
+    u.wait_event("reload", level="info")

@@ -131,6 +131,8 @@ static const struct row {
     {"CPUQuota", "150%", "150"},
     {"IOWeight", "200", "10001"},
     {"Strict", "yes", "x"},
+    {"LogLevel", "notice", "verbose"},
+    {"LogFormat", "json", "xml"},
     {"ListenStream", "127.0.0.1:8080", "0"},
     {"ListenDatagram", "/run/web.sock", "host:80"},
     {"ListenSequentialPacket", "@web", "80"},

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -38,12 +39,16 @@ static const char *text(struct report report, const char *detail) {
     return line + strlen(time);
 }
 
+/* Without time and level. */
 static const char *json(struct report report, const char *detail) {
-    static const char time[] = "{\"time\":\"2026-11-22T18:13:24.123456Z\",";
     const char *line = line_of(REPORT_JSON, report, "web", detail);
+    char head[96];
+    int n =
+        snprintf(head, sizeof(head), "{\"time\":\"2026-11-22T18:13:24.123456Z\",\"level\":\"%s\",",
+            level_name(report_kind_level(report.kind)));
 
-    cr_assert_eq(strncmp(line, time, strlen(time)), 0, "%s", line);
-    return line + strlen(time);
+    cr_assert_eq(strncmp(line, head, (size_t)n), 0, "%s", line);
+    return line + n;
 }
 
 static struct report about(enum report_kind kind) {
@@ -195,12 +200,12 @@ Test(report, notes_are_brood_speaking)
     char array[256];
     struct buffer buffer = BUFFER(array);
 
-    report_add_note(&buffer, REPORT_TEXT, WALL, "shutdown", "stopping");
+    report_add_note(&buffer, REPORT_TEXT, WALL, NOTE_SHUTDOWN, "stopping");
     cr_assert_str_eq(array, "2026-11-22 18:13:24.123 brood shutdown: stopping\n");
     buffer.length = 0;
-    report_add_note(&buffer, REPORT_JSON, WALL, "shutdown", "stop\"ping");
-    cr_assert_str_eq(array, "{\"time\":\"2026-11-22T18:13:24.123456Z\",\"event\":\"shutdown\","
-                            "\"reason\":\"stop\\\"ping\"}\n");
+    report_add_note(&buffer, REPORT_JSON, WALL, NOTE_SHUTDOWN, "stop\"ping");
+    cr_assert_str_eq(array, "{\"time\":\"2026-11-22T18:13:24.123456Z\",\"level\":\"info\","
+                            "\"event\":\"shutdown\",\"reason\":\"stop\\\"ping\"}\n");
 }
 
 Test(report, commands_round_the_main_one_are_named)
@@ -220,4 +225,18 @@ Test(report, a_pool_says_its_new_size)
 
     cr_assert(strstr(line_of(REPORT_TEXT, report, "web", NULL), "web scaled: 7 workers\n"));
     cr_assert(strstr(line_of(REPORT_JSON, report, "web", NULL), "\"workers\":7}"));
+}
+
+/* -q of old, and still: what has failed for good. */
+Test(report, errors_are_what_has_failed_for_good)
+{
+    static const enum report_kind errors[] = {REPORT_SPAWN_FAILED, REPORT_GIVEN_UP, REPORT_LEFTOVER,
+        REPORT_RESTART_LIMIT, REPORT_ROLL_FAILED};
+    size_t count = 0;
+
+    for (int kind = 0; kind < REPORT_MAX; kind++)
+        count += report_kind_level((enum report_kind)kind) == LEVEL_ERROR;
+    cr_assert_eq(count, ELEMENTS(errors));
+    for (size_t i = 0; i < ELEMENTS(errors); i++)
+        cr_assert_eq(report_kind_level(errors[i]), LEVEL_ERROR);
 }

@@ -448,7 +448,7 @@ Test(methods, events_are_remembered_and_followed)
     cr_assert(peer_is_waiting(world, &two));
     fake_move(db, 0, WORKER_STOPPING);
     CONTAINS(peer_reply(world, &two), "'event':'stopping','pool':'db'");
-    control_note(world->control, "reloaded", "the configuration");
+    control_note(world->control, NOTE_RELOADED_ALL, "the configuration");
     cr_assert(peer_is_waiting(world, &two), "only asked for those of one pool");
     peer_call_more(&one, "Events", "'pools':['nobody']");
     CONTAINS(peer_reply(world, &one), "NoSuchPool");
