@@ -315,3 +315,38 @@ const char *text_nearest(const char *word, const char *const *words, size_t n_wo
     }
     return best;
 }
+
+size_t text_split_choices(char *choices, const char *words[], size_t max) {
+    size_t count = 0;
+    char *item;
+
+    while ((item = strsep(&choices, ","))) {
+        item += strspn(item, " ");
+        char *last = strstr(item, " or ");
+
+        if (last) {
+            *last = '\0';
+            last += strlen(" or ");
+        }
+        if (count + 2 > max || strchr(item, ' ') || (last && strchr(last, ' ')))
+            return 0;
+        words[count++] = item;
+        if (last)
+            words[count++] = last;
+    }
+    return count > 1 ? count : 0;
+}
+
+const char *text_suggest_choice(const char *word, const char *choices, char buffer[64]) {
+    const char *words[16], *nearest;
+    char copy[256];
+
+    buffer[0] = '\0';
+    if (strlen(choices) >= sizeof(copy) || *word == '\0')
+        return buffer;
+    strcpy(copy, choices);
+    nearest = text_nearest(word, words, text_split_choices(copy, words, ELEMENTS(words)));
+    if (nearest)
+        snprintf(buffer, 64, "; did you mean '%s'?", nearest);
+    return buffer;
+}

@@ -55,5 +55,14 @@ unsigned text_distance(const char *a, const char *b);
 /* True when `candidate` is near enough to `word` to be suggested for it. */
 int text_is_near(unsigned distance, const char *word);
 
+/*
+ * Cuts "no, on-failure or always" into its words, in place; 0: it is prose ("a number from 1 to
+ * 9"), or has more than `max`.
+ */
+size_t text_split_choices(char *choices, const char *words[], size_t max);
+
+/* "; did you mean 'always'?" where one of such choices is near, else "". Returns `buffer`. */
+const char *text_suggest_choice(const char *word, const char *choices, char buffer[64]);
+
 /* The one of `words` that `word` may have been meant to be, or is the beginning of; NULL: none. */
 const char *text_nearest(const char *word, const char *const *words, size_t n_words);

@@ -12,6 +12,7 @@
 
 #include "base/macro.h"
 #include "base/signame.h"
+#include "base/text.h"
 #include "bin/commands.h"
 #include "conf/directive.h"
 #include "ctl/ctl.h"
@@ -256,23 +257,10 @@ static bool is_literal(const char *text) {
 /* "no, on-failure or always" are words; "a whole number from 1 to 9" is not. */
 static void offer_expected(const struct line *line, const char *expects) {
     const char *words[16];
-    size_t count = 0;
-    char *copy = strdup(expects), *cursor = copy, *item;
+    char *copy = strdup(expects);
+    size_t count = copy ? text_split_choices(copy, words, ELEMENTS(words)) : 0;
 
-    while (copy && (item = strsep(&cursor, ","))) {
-        char *last = strstr(item += strspn(item, " "), " or ");
-
-        if (last)
-            *last = '\0';
-        if (count + 2 > ELEMENTS(words) || strchr(item, ' ') || (last && strchr(last + 4, ' '))) {
-            count = 0;
-            break;
-        }
-        words[count++] = item;
-        if (last)
-            words[count++] = last + 4;
-    }
-    for (size_t i = 0; count > 1 && i < count; i++)
+    for (size_t i = 0; i < count; i++)
         if (is_literal(words[i]))
             offer(line, words[i], "");
     free(copy);

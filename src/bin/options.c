@@ -70,6 +70,7 @@ static int unknown_option(const char *command, const struct option_table *tables
 
 static int set(const char *command, struct found found, const char *text) {
     void *field = (char *)found.table->target + found.row->offset;
+    char suggestion[64];
 
     if (!found.row->argument) {
         *(bool *)field = true;
@@ -77,8 +78,9 @@ static int set(const char *command, struct found found, const char *text) {
     }
     if (found.row->read(text, field) >= 0)
         return 0;
-    fprintf(stderr, "%s: --%s: expected %s, not '%s'\n", command, found.row->name,
-        found.row->expects, text ? text : "");
+    fprintf(stderr, "%s: --%s: expected %s, not '%s'%s\n", command, found.row->name,
+        found.row->expects, text ?: "",
+        text_suggest_choice(text ?: "", found.row->expects, suggestion));
     return -EINVAL;
 }
 

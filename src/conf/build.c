@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "conf/sections.h"
 #include "conf/values.h"
 
@@ -122,13 +123,15 @@ static int expand(struct making *making, const struct conf_directive *directive,
 static int take_value(struct making *making, const struct conf_directive *directive,
     const struct assignment *assignment) {
     struct conf_setting setting = {directive, assignment->value, assignment->origin};
+    char suggestion[64];
     int r = expand(making, directive, assignment->value, &setting.value);
 
     if (r == 0)
         r = read_value(making, directive, setting.value, setting.origin);
     if (r == -EINVAL || r == -ERANGE || r == -ENAMETOOLONG)
-        r = conf_complain(&making->reader, "%s=: expected %s, not '%s'", directive->name,
-            directive->expects, assignment->value);
+        r = conf_complain(&making->reader, "%s=: expected %s, not '%s'%s", directive->name,
+            directive->expects, assignment->value,
+            text_suggest_choice(assignment->value, directive->expects, suggestion));
     return r < 0 ? r : keep(making, &setting);
 }
 

@@ -238,6 +238,7 @@ def test_option_that_is_like_nothing(cli):
     ("--oom-score", ["1001", "-1001", "x"]),
     ("--parent-death-signal", ["SIGNOPE"]),
     ("--loop", ["select", ""]),
+    ("--log-level", ["verbose", "8", "-1", ""]),
     ("--log-format", ["xml"]),
     ("--user", ["nosuchuser", ""]),
     ("--group", ["nosuchgroup"]),
@@ -260,6 +261,17 @@ def test_bad_values(cli, word, values):
                 or thing not in lines[0] or value.split(",")[-1] not in lines[0]):
             wrong.append(f"{word}={value}: status {done.returncode}, {done.stderr!r}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("word, value, nearest", [
+    ("--log-level", "wraning", "warning"), ("--log-level", "inf", "info"),
+    ("--log-format", "jason", "json"), ("--restart", "allways", "always"),
+    ("--kill-mode", "grup", "group"),
+])
+def test_nearest_value(cli, word, value, nearest):
+    done = cli("run", word, value, "--", "true")
+    assert done.returncode == 2
+    assert done.stderr.endswith(f"not '{value}'; did you mean '{nearest}'?\n"), done.stderr
 
 
 @pytest.mark.parametrize("words", [["run"], ["run", "--"], ["run", "-n", "3"], ["run", "-n"],

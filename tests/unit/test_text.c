@@ -271,6 +271,36 @@ Test(text, nearest)
     cr_expect_null(text_nearest("start", words, 0));
 }
 
+Test(text, choices)
+{
+    static const char *const prose[] = {"a number", "a number from 1 to 9", "a, b or a number",
+        "a number, b or c", "a", "", "a, b, c, d, e or f"};
+    char choices[] = "no, on-failure or always";
+    const char *words[5];
+
+    cr_assert_eq(text_split_choices(choices, words, ELEMENTS(words)), 3);
+    cr_expect_str_eq(words[0], "no");
+    cr_expect_str_eq(words[1], "on-failure");
+    cr_expect_str_eq(words[2], "always");
+    for (size_t i = 0; i < ELEMENTS(prose); i++) {
+        char *copy = strdup(prose[i]);
+
+        cr_expect_eq(text_split_choices(copy, words, ELEMENTS(words)), 0, "%s", prose[i]);
+        free(copy);
+    }
+}
+
+Test(text, suggests_a_choice)
+{
+    static const char levels[] = "error, warning, info or debug";
+    char buffer[64];
+
+    cr_expect_str_eq(text_suggest_choice("wraning", levels, buffer), "; did you mean 'warning'?");
+    cr_expect_str_eq(text_suggest_choice("quux", levels, buffer), "");
+    cr_expect_str_eq(text_suggest_choice("", levels, buffer), "");
+    cr_expect_str_eq(text_suggest_choice("numbers", "a number from 1 to 9", buffer), "");
+}
+
 Test(text, formats_sizes)
 {
     static const struct {
