@@ -160,7 +160,7 @@ static const struct help run_help = {
                     (const struct help_item[]){
                         {"SIGTERM, SIGINT, SIGQUIT", "stop gracefully; a second one: at once"},
                         {"SIGHUP", "restart the workers one after another"},
-                        {"SIGUSR1", "with --log: open its files anew"},
+                        {"SIGUSR1", "with --log or --log-file: open its files anew"},
                         {0},
                     }},
             {.heading = "Exit status",
@@ -189,13 +189,16 @@ static const struct help run_help = {
     .see_also = "brood(1), brood-up(1), brood-daemonize(1)",
 };
 
-/* With files to open anew on SIGUSR1, it is passed on only where that is asked for. */
+/* With files to open anew on SIGUSR1, of the workers' output or our own, it is passed on only where
+ * that is asked for. */
 static uint64_t forwarded_by(const struct run *run) {
     uint64_t mask = UINT64_C(1) << (SIGUSR2 - 1) | UINT64_C(1) << (SIGWINCH - 1);
 
     if (run->options.forwarded != FORWARDED_BY_DEFAULT)
         return run->options.forwarded;
-    return run->log.where ? mask : mask | UINT64_C(1) << (SIGUSR1 - 1);
+    bool reopens = run->log.where || run->choices.log.target.value.kind == LOG_TO_FILE;
+
+    return reopens ? mask : mask | UINT64_C(1) << (SIGUSR1 - 1);
 }
 
 static const char *name_of(const struct run *run, char **argv) {

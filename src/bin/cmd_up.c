@@ -57,7 +57,7 @@ static const struct help up_help = {
                         {"SIGTERM, SIGINT, SIGQUIT", "stop everything gracefully; a second one: "
                                                      "at once"},
                         {"SIGHUP", "read the configuration again, as 'brood reload'"},
-                        {"SIGUSR1", "open the files of captured output anew"},
+                        {"SIGUSR1", "open files anew: captured output, brood's own log"},
                         {0},
                     }},
             {.heading = "Environment",

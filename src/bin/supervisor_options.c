@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bin/commands.h"
@@ -29,11 +30,15 @@ static const struct option_row rows[] = {
         "log only what fails for good: --log-level error"},
     {"log-format", 0, false, "FORMAT", read_log_format, AT(log.format), "text or json",
         "text (default) or json"},
+    {"log-target", 0, false, "WHERE", read_log_target, AT(log.target),
+        "stderr, file:PATH, journal, syslog or null",
+        "where the log goes: stderr (default; with --daemon nowhere),\n"
+        "file:PATH, journal, syslog, null"},
+    {"log-file", 0, false, "FILE", read_log_file, AT(log.target), "a file",
+        "the same as --log-target file:FILE"},
     {"daemon", 0, false, NULL, NULL, AT(daemon), NULL, "detach, and return when every worker runs"},
     {"pidfile", 0, false, "FILE", read_text, AT(pidfile), "a file",
         "with --daemon: locked file with the pid of brood"},
-    {"log-file", 0, false, "FILE", read_text, AT(log_file), "a file",
-        "with --daemon: where brood's log goes (default: nowhere)"},
     {"timeout", 0, false, "TIME", read_duration, AT(start_timeout), "a duration",
         "with --daemon: how long the start may take (default 30s)"},
     HELP_ROW(AT(help)),
@@ -57,15 +62,15 @@ struct option_table supervisor_choices_table(struct supervisor_choices *choices)
 }
 
 bool supervisor_choices_are_sane(const char *command, const struct supervisor_choices *choices) {
-    if (choices->daemon || (!choices->pidfile && !choices->log_file))
+    if (choices->daemon || !choices->pidfile)
         return true;
-    fprintf(stderr, "%s: --pidfile and --log-file go with --daemon\n", command);
+    fprintf(stderr, "%s: --pidfile goes with --daemon\n", command);
     return false;
 }
 
 /* Returns -1 in the daemon, or the exit status in the one that was started. */
-static int detach(
-    const char *command, const struct supervisor_choices *choices, struct daemon *daemon) {
+static int detach(const struct supervisor_choices *choices,
+    const struct supervisor_options *options, struct daemon *daemon) {
     struct daemonize_options detach = {
         .pidfile = choices->pidfile,
         .directory = "/",
@@ -75,14 +80,14 @@ static int detach(
     };
     struct daemon_outcome outcome;
 
-    if (choices->log_file)
-        detach.stdio[2] = (struct stdio_spec){STDIO_APPEND, choices->log_file};
+    if (options->log.target.kind == LOG_TO_FILE)
+        detach.stdio[2] = (struct stdio_spec){STDIO_APPEND, options->log.target.path};
     int r = daemonize(&detach, daemon, &outcome);
 
     if (r == DAEMONIZE_CHILD)
         return -1;
     if (r < 0 || outcome.status != DAEMON_READY)
-        fprintf(stderr, "%s: %s\n", command, outcome.message);
+        fprintf(stderr, "%s: %s\n", options->command, outcome.message);
     return r < 0 ? STATUS_INTERNAL : outcome.status;
 }
 
@@ -96,22 +101,75 @@ static void settle_log(const struct supervisor_choices *choices,
     options->log = log_settings_settle(&options->asked, configured, options->terminal);
 }
 
+/* From where we are now: a daemon moves. */
+static char *make_absolute(const char *path) {
+    char *here = *path == '/' ? strdup("") : getcwd(NULL, 0), *absolute = NULL;
+
+    if (here && asprintf(&absolute, "%s%s%s", here, *here != '\0' ? "/" : "", path) < 0)
+        absolute = NULL;
+    free(here);
+    return absolute;
+}
+
+/* Whether there can be such a file. Whatever becomes of it later heals. */
+static int try_file(const char *path) {
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+    struct stat status;
+    int r = fd < 0 || fstat(fd, &status) < 0 ? -errno : 0;
+
+    if (r == 0 && !S_ISREG(status.st_mode))
+        r = -ENOTSUP;
+    if (fd >= 0)
+        close(fd);
+    return r;
+}
+
+/* The path is the caller's to free. -errno after a message. */
+static int prepare_file(const char *command, struct log_target *target, char **ret_path) {
+    int r = -ENOMEM;
+
+    *ret_path = make_absolute(target->path);
+    if (*ret_path)
+        r = try_file(*ret_path);
+    if (r < 0)
+        fprintf(stderr, "%s: log file %s: %s\n", command, target->path,
+            r == -ENOTSUP ? "not a regular file" : strerror(-r));
+    target->path = *ret_path;
+    return r;
+}
+
+/* Detaches if that was asked for. */
+static int run(const struct supervisor_choices *choices, struct supervisor_options *options,
+    const struct supervised *supervised) {
+    struct daemon daemon = DAEMON_NULL;
+
+    if (!choices->daemon) {
+        descriptors_close_except(NULL, 0);
+        return supervise(options, supervised);
+    }
+    int status = detach(choices, options, &daemon);
+    if (status >= 0)
+        return status;
+    options->daemon = &daemon;
+    status = supervise(options, supervised);
+    daemon_finish(&daemon);
+    return status;
+}
+
 int supervisor_run(const struct supervisor_choices *choices, const struct log_choice *configured,
     struct supervisor_options options, const struct supervised *supervised) {
-    struct daemon daemon = DAEMON_NULL;
+    struct log_target *target = &options.log.target;
+    int status = STATUS_INTERNAL;
+    char *path = NULL;
 
     options.backend = choices->backend;
     settle_log(choices, configured, &options);
-    if (!choices->daemon) {
-        descriptors_close_except(NULL, 0);
-        return supervise(&options, supervised);
+    if (target->kind != LOG_TO_FILE || prepare_file(options.command, target, &path) == 0) {
+        if (options.asked.target.given)
+            options.asked.target.value = *target;
+        status = run(choices, &options, supervised);
     }
-    int status = detach(options.command, choices, &daemon);
-    if (status >= 0)
-        return status;
-    options.daemon = &daemon;
-    status = supervise(&options, supervised);
-    daemon_finish(&daemon);
+    free(path);
     return status;
 }
 

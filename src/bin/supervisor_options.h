@@ -15,7 +15,6 @@ struct supervisor_choices {
     bool terminal; /* standard error is one that is to be coloured */
     bool daemon;
     const char *pidfile;
-    const char *log_file;
     nsec_t start_timeout;
 };
 

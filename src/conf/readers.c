@@ -179,3 +179,18 @@ int read_log_format(const char *text, void *field) {
     format->given = report_format_parse(text, &format->value) == 0;
     return format->given ? 0 : -EINVAL;
 }
+
+int read_log_target(const char *text, void *field) {
+    struct given_target *target = field;
+
+    target->given = log_target_parse(text, &target->value) == 0;
+    return target->given ? 0 : -EINVAL;
+}
+
+int read_log_file(const char *text, void *field) {
+    struct given_target *target = field;
+
+    target->given = *text != '\0';
+    target->value = (struct log_target){LOG_TO_FILE, text};
+    return target->given ? 0 : -EINVAL;
+}

@@ -42,3 +42,5 @@ int read_stdio(const char *text, void *field); /* struct stdio_spec */
 
 int read_log_level(const char *text, void *field);  /* struct given_level */
 int read_log_format(const char *text, void *field); /* struct given_format */
+int read_log_target(const char *text, void *field); /* struct given_target */
+int read_log_file(const char *text, void *field);   /* struct given_target: the file alone */

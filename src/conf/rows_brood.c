@@ -31,6 +31,11 @@ static const struct conf_directive rows[] = {
         "How brood's own log is written: for people (the default), or one JSON object a line. The "
         "command line wins.",
         .read = read_log_format, .offset = IN_BROOD(log.format)},
+    {"LogTarget", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_TEXT, "WHERE",
+        "stderr, file:/PATH, journal, syslog or null", NULL, NULL,
+        "Where brood's own log goes. Default: stderr. A file is opened anew by SIGUSR1. A change "
+        "takes a new start of brood. The command line wins.",
+        .read = value_log_target, .offset = IN_BROOD(log.target)},
     {"NotifySocket", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_OWN | DIRECTIVE_TEXT, "WHERE",
         "an absolute path of a directory, or abstract", "abstract", NULL,
         "Where the sockets for READY=1 and its like are: in a directory, or without files.",

@@ -207,6 +207,18 @@ int value_notify_socket(const char *text, void *field) {
     return is_abstract || *text == '/' ? 0 : -EINVAL;
 }
 
+/* There is no directory that a path in a configuration could begin in. */
+int value_log_target(const char *text, void *field) {
+    struct given_target target;
+    int r = read_log_target(text, &target);
+
+    if (r == 0 && target.value.path && *target.value.path != '/')
+        r = -EINVAL;
+    if (r == 0)
+        *(struct given_target *)field = target;
+    return r;
+}
+
 int value_descriptor(const char *text, void *field) {
     return read_u32(text, 3, DESCRIPTOR_MAX, field);
 }

@@ -17,6 +17,7 @@ int value_signal(const char *text, void *field);     /* int */
 int value_exits(const char *text, void *field);      /* struct exit_set: adds */
 int value_bytes(const char *text, void *field);      /* uint64_t, "infinity", percent of memory */
 int value_notify_socket(const char *text, void *field); /* const char *; "abstract": NULL */
+int value_log_target(const char *text, void *field);    /* struct given_target */
 int value_descriptor(const char *text, void *field);    /* int, from 3 */
 
 /* Words out of lists in the headers. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/macro.h"
 #include "logs/segment.h"
@@ -105,7 +106,7 @@ static int new_sink(const struct capture_pool *pool, uint32_t worker, enum frame
     case CAPTURE_FILE:
         return new_file(pool, worker, stream, ret_sink);
     case CAPTURE_OUTPUT:
-        return sink_output_new(ret_sink);
+        return sink_output_new(STDOUT_FILENO, "standard output", FRAME_TEXT, ret_sink);
     case CAPTURE_SYSLOG:
         return sink_syslog_new(pool->capture->options.syslog_path, ret_sink);
     case CAPTURE_JOURNAL:

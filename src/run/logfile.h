@@ -21,6 +21,7 @@ struct logfile_settings {
     const char *directory; /* made where it is missing, with its parents */
     const char *name;      /* "web.log" */
     enum frame_format format;
+    bool shared;           /* others write to it, too; a link to it is followed */
     mode_t mode;           /* 0: 0640 */
     mode_t directory_mode; /* 0: 0755 */
     uid_t uid;             /* -1: ours */

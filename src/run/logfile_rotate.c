@@ -82,13 +82,15 @@ static int set_owner(const struct logfile *file, int fd) {
     return 0;
 }
 
-/*
- * Never follows a link and never waits for the reader of a FIFO. Raw files know their offset
- * themselves, since splice(2) refuses those that are opened for appending.
- */
+/* Raw files know their offset themselves, since splice(2) refuses those opened for appending. */
+static bool is_appended(const struct logfile *file) {
+    return file->settings.format != FRAME_RAW || file->settings.shared;
+}
+
+/* Never waits for the reader of a FIFO, and follows no link that brood was not told of. */
 static int open_file(struct logfile *file) {
-    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK |
-                (file->settings.format == FRAME_RAW ? 0 : O_APPEND);
+    int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK | (file->settings.shared ? 0 : O_NOFOLLOW) |
+                (is_appended(file) ? O_APPEND : 0);
     int fd = openat(file->directory, file->settings.name, flags);
 
     if (fd < 0 && errno == ENOENT) {
@@ -106,7 +108,7 @@ static int open_file(struct logfile *file) {
 static int mend_end(const struct logfile *file, int fd, uint64_t *size) {
     char last;
 
-    if (*size == 0 || file->settings.format == FRAME_RAW)
+    if (*size == 0 || !is_appended(file))
         return 0;
     if (pread(fd, &last, 1, (off_t)*size - 1) != 1 || last == '\n')
         return 0;
@@ -148,7 +150,7 @@ static int adopt(struct logfile *file, int fd) {
         return -errno;
     if (!S_ISREG(status.st_mode))
         return -EINVAL;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+    if (!file->settings.shared && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
         return -EBUSY;
     size = (uint64_t)status.st_size;
     r = mend_end(file, fd, &size);

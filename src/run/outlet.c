@@ -17,8 +17,12 @@ void outlet_init(struct outlet *outlet, int fd) {
     char path[32];
 
     *outlet = (struct outlet){.fd = fd, .own_fd = -1};
-    if (fstat(fd, &status) < 0 || S_ISREG(status.st_mode) || S_ISBLK(status.st_mode))
+    if (fstat(fd, &status) < 0)
         return;
+    if (S_ISREG(status.st_mode) || S_ISBLK(status.st_mode)) {
+        outlet->kind = OUTLET_FILE;
+        return;
+    }
     if (S_ISSOCK(status.st_mode)) {
         outlet->kind = OUTLET_SOCKET;
         return;
@@ -50,6 +54,7 @@ static ssize_t write_some(const struct outlet *outlet, const char *bytes, size_t
         }
         return write(outlet->fd, bytes, MIN(length, (size_t)PIPE_BUF));
     case OUTLET_PLAIN:
+    case OUTLET_FILE:
         break;
     }
     return write(outlet->fd, bytes, length);

@@ -12,7 +12,8 @@
 #include <sys/types.h>
 
 enum outlet_kind {
-    OUTLET_PLAIN,  /* a regular file or a description of our own that does not block */
+    OUTLET_PLAIN,  /* a description of our own that does not block */
+    OUTLET_FILE,   /* a regular file or a disk: blocks for as long as it likes */
     OUTLET_SOCKET, /* MSG_DONTWAIT */
     OUTLET_POLLED, /* a pipe or terminal that blocks: ask first, write little */
 };

@@ -15,6 +15,8 @@ static void add_clock(struct buffer *buffer, enum report_format format, uint64_t
     char text[40];
     struct tm tm;
 
+    if (format == REPORT_MESSAGE)
+        return;
     if (format == REPORT_JSON) {
         gmtime_r(&seconds, &tm);
         strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);

@@ -16,8 +16,11 @@ void report_add_line(struct buffer *buffer, enum report_format format, uint64_t 
 /* What is told of brood itself: enumerator, name in the log, level */
 #define REPORT_NOTES(X)                                                                            \
     X(SHUTDOWN, "shutdown", INFO)                                                                  \
-    X(LEFTOVERS, "leftover", ERROR) /* below brood, of no worker */                                \
-    X(LOG_LOST, "log-lost", ERROR)  /* lines of this log */                                        \
+    X(LEFTOVERS, "leftover", ERROR)      /* below brood, of no worker */                           \
+    X(LOG_LOST, "log-lost", ERROR)       /* lines of this log */                                   \
+    X(LOG_TROUBLE, "log-trouble", ERROR) /* it cannot be written */                                \
+    X(LOG_HEALED, "log-healed", INFO)                                                              \
+    X(LOG_REOPENED, "log-reopened", DEBUG)                                                         \
     X(OUTPUT_TROUBLE, "output-trouble", ERROR)                                                     \
     X(OUTPUT_HEALED, "output-healed", INFO)                                                        \
     X(OUTPUT_LOST, "output-lost", ERROR)                                                           \

@@ -7,6 +7,7 @@ enum report_format {
     REPORT_TEXT,
     REPORT_TEXT_COLOURED,
     REPORT_JSON,
+    REPORT_MESSAGE, /* text without the time, for those who have their own */
 };
 
 /* "text" or "json"; -EINVAL. */

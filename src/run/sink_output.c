@@ -19,6 +19,7 @@
 struct output {
     struct sink sink;
     struct outlet outlet;
+    enum frame_format format;
     bool is_terminal, is_coloured;
     uint32_t worker;
     struct buffer prefix, out;
@@ -34,7 +35,7 @@ static void begin(struct sink *sink, uint64_t wall, const struct frame_tag *tag)
 
     output->prefix = BUFFER(output->prefix_memory);
     output->worker = tag->worker;
-    frame_add_prefix(&output->prefix, FRAME_TEXT, wall, tag);
+    frame_add_prefix(&output->prefix, output->format, wall, tag);
 }
 
 /* A reader that has gone is like one that is slow: somebody may be at the other end again. */
@@ -82,7 +83,7 @@ static int take_piece(struct sink *sink, const struct frame_piece *piece) {
         frame_add_terminal_piece(
             &output->out, &output->prefix, output->worker, output->is_coloured, piece);
     else
-        frame_add_piece(&output->out, FRAME_TEXT, &output->prefix, piece);
+        frame_add_piece(&output->out, output->format, &output->prefix, piece);
     return 0;
 }
 
@@ -102,15 +103,16 @@ static const struct sink_ops output_ops = {
     .close = close_output,
 };
 
-int sink_output_new(struct sink **ret_sink) {
+int sink_output_new(int fd, const char *name, enum frame_format format, struct sink **ret_sink) {
     struct output *output = calloc(1, sizeof(*output));
 
     if (!output)
         return -ENOMEM;
     output->sink.ops = &output_ops;
-    output->sink.name = "standard output";
-    outlet_init(&output->outlet, STDOUT_FILENO);
-    output->is_terminal = isatty(STDOUT_FILENO);
+    output->sink.name = name;
+    output->format = format;
+    outlet_init(&output->outlet, fd);
+    output->is_terminal = isatty(fd);
     output->is_coloured = output->is_terminal && !getenv("NO_COLOR");
     *ret_sink = &output->sink;
     return 0;

@@ -11,18 +11,14 @@
 #include "base/utc.h"
 #include "run/datagram.h"
 
-/* The number for examples and documentation (RFC 5612): brood has none of its own. */
-#define STRUCTURED_ID "brood@32473"
-
-#define HOST_MAX 255 /* of RFC 5424 */
-#define APP_MAX  48
+#define APP_MAX 48 /* of RFC 5424 */
 
 struct syslog {
     struct sink sink;
     struct datagram socket;
     uint64_t wall;
     struct frame_tag tag;
-    char host[HOST_MAX + 1];
+    char host[SYSLOG_HOST_MAX + 1];
 };
 
 static struct syslog *syslog_of(struct sink *sink) {
@@ -36,13 +32,18 @@ static void begin(struct sink *sink, uint64_t wall, const struct frame_tag *tag)
     syslog->tag = *tag;
 }
 
-/* PRINTUSASCII, without what would end a word or a value. */
-static void add_word(struct buffer *head, const char *text, size_t max) {
+void syslog_add_word(struct buffer *buffer, const char *text, size_t max) {
     for (size_t i = 0; text[i] != '\0' && i < max; i++) {
         char c = text[i] > ' ' && text[i] < 0x7f && !strchr("\"\\]", text[i]) ? text[i] : '_';
 
-        buffer_add(head, &c, 1);
+        buffer_add(buffer, &c, 1);
     }
+}
+
+void syslog_read_host(char host[SYSLOG_HOST_MAX + 1]) {
+    host[SYSLOG_HOST_MAX] = '\0';
+    if (gethostname(host, SYSLOG_HOST_MAX) < 0 || host[0] == '\0')
+        strcpy(host, "-");
 }
 
 static void add_head(struct buffer *head, const struct syslog *syslog, enum frame_end end) {
@@ -52,11 +53,11 @@ static void add_head(struct buffer *head, const struct syslog *syslog, enum fram
 
     buffer_add_format(head, "<%d>1 %s ", tag->label.facility | frame_severity(tag),
         utc_format(syslog->wall, time));
-    add_word(head, syslog->host, HOST_MAX);
+    syslog_add_word(head, syslog->host, SYSLOG_HOST_MAX);
     buffer_add_text(head, " ");
-    add_word(head, app, APP_MAX);
-    buffer_add_format(head, " %d - [" STRUCTURED_ID " pool=\"", tag->pid);
-    add_word(head, tag->pool, SIZE_MAX);
+    syslog_add_word(head, app, APP_MAX);
+    buffer_add_format(head, " %d - [" SYSLOG_STRUCTURED_ID " pool=\"", tag->pid);
+    syslog_add_word(head, tag->pool, SIZE_MAX);
     buffer_add_format(head, "\" worker=\"%u\" generation=\"%u\" stream=\"%s\"", tag->worker,
         tag->generation, frame_stream_name(tag->stream));
     if (tag->orphan)
@@ -123,8 +124,7 @@ int sink_syslog_new(const char *path, struct sink **ret_sink) {
         free(syslog);
         return r;
     }
-    if (gethostname(syslog->host, HOST_MAX) < 0 || syslog->host[0] == '\0')
-        strcpy(syslog->host, "-");
+    syslog_read_host(syslog->host);
     syslog->sink.ops = &syslog_ops;
     syslog->sink.name = "syslog";
     *ret_sink = &syslog->sink;

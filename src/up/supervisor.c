@@ -2,7 +2,6 @@
 #include "up/supervisor.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,19 +13,15 @@
 
 #include "base/signame.h"
 #include "run/capture.h"
-#include "run/log.h"
 #include "run/strangers.h"
 #include "sys/memory.h"
-#include "sys/wall.h"
+#include "up/logger.h"
 
 /* What SIGKILL has not ended after this long is named and left. */
 #define KILL_PATIENCE (10 * NSEC_PER_SEC)
 
 /* What has been captured and cannot be written for so long at the end is lost. */
 #define OUTPUT_PATIENCE (5 * NSEC_PER_SEC)
-
-/* Room for the last words of a process, each byte of which may need an escape. */
-#define LINE_SIZE (1024 + 6 * ENGINE_WORDS)
 
 /* The exit status when brood itself has failed. */
 #define FAILED 125
@@ -40,8 +35,7 @@ struct supervisor {
     struct strangers *strangers;
     bool alone; /* no second thread: the loop sees to strangers, too */
     struct engine *engine;
-    struct log *log;
-    struct log_settings settings; /* of it */
+    struct logger logger;
     int signal_fd;
     sigset_t signals;
     unsigned stops;  /* how often we have been asked to stop */
@@ -62,28 +56,21 @@ static void note_fault(struct supervisor *s, const struct engine_report *told) {
 
 static void on_report(void *data, const struct engine_report *told) {
     struct supervisor *s = data;
-    char line[LINE_SIZE];
-    struct buffer buffer = BUFFER(line);
 
     note_fault(s, told);
-    if (report_kind_level(told->report->kind) > s->settings.level)
-        return;
-    report_add_line(&buffer, s->settings.format, wall_clock(), told);
-    log_write(s->log, line, buffer.length);
+    logger_report(&s->logger, told);
 }
 
 void supervisor_note(struct supervisor *s, enum report_note note, const char *text) {
-    char line[1024];
-    struct buffer buffer = BUFFER(line);
-
-    if (report_note_level(note) > s->settings.level)
-        return;
-    report_add_note(&buffer, s->settings.format, wall_clock(), note, text);
-    log_write(s->log, line, buffer.length);
+    logger_note(&s->logger, note, text);
 }
 
-void supervisor_relog(struct supervisor *s, const struct log_choice *configured) {
-    s->settings = log_settings_settle(&s->options->asked, configured, s->options->terminal);
+int supervisor_relog(struct supervisor *s, const struct log_choice *configured) {
+    struct log_settings settings =
+        log_settings_settle(&s->options->asked, configured, s->options->terminal);
+
+    logger_change(&s->logger, settings.level, settings.format);
+    return log_target_equal(&settings.target, &s->options->log.target) ? 0 : -EBUSY;
 }
 
 void supervisor_stop(struct supervisor *s) {
@@ -99,6 +86,15 @@ static bool is_forwarded(const struct supervisor *s, int signal) {
     return s->options->forwarded >> (signal - 1) & 1;
 }
 
+static bool reopens(const struct supervisor *s) {
+    return s->options->captures || s->options->log.target.kind == LOG_TO_FILE;
+}
+
+static void reopen(struct supervisor *s) {
+    engine_reopen_output(s->engine);
+    logger_reopen(&s->logger);
+}
+
 static void on_signal(struct supervisor *s, int signal) {
     char name[24];
 
@@ -109,7 +105,7 @@ static void on_signal(struct supervisor *s, int signal) {
         s->supervised->reload(s->supervised->data);
     else {
         if (signal == SIGUSR1)
-            engine_reopen_output(s->engine);
+            reopen(s);
         if (is_forwarded(s, signal))
             engine_signal_all(s->engine, signal);
     }
@@ -140,7 +136,7 @@ static void block_signals(struct supervisor *s) {
     for (int signal = 1; signal < 65; signal++)
         if (is_forwarded(s, signal))
             sigaddset(&s->signals, signal);
-    if (s->options->captures)
+    if (reopens(s))
         sigaddset(&s->signals, SIGUSR1);
     sigfillset(&blocked);
     for (size_t i = 0; i < ELEMENTS(kept); i++) {
@@ -174,16 +170,6 @@ static int watch(struct supervisor *s, int fd, enum loop_priority priority, loop
     loop_source_t source;
 
     return loop_add(engine_loop(s->engine), &watch, &source);
-}
-
-static size_t tell_lost(void *data, uint64_t lines, char *line, size_t size) {
-    const struct supervisor *s = data;
-    struct buffer buffer = {.data = line, .size = size};
-    char text[64];
-
-    snprintf(text, sizeof(text), "%" PRIu64 " lines lost: nobody read them", lines);
-    report_add_note(&buffer, s->settings.format, wall_clock(), NOTE_LOG_LOST, text);
-    return buffer.length;
 }
 
 static void on_output_trouble(void *data, const char *sink, int error) {
@@ -231,13 +217,13 @@ static int open_engine(struct supervisor *s) {
     r = watch(s, s->signal_fd, LOOP_PRIORITY_CONTROL, on_signals);
     if (r == 0 && s->alone)
         r = watch(s, strangers_fd(s->strangers), LOOP_PRIORITY_LOG, on_child);
-    return r < 0 ? r : log_new(engine_loop(s->engine), STDERR_FILENO, tell_lost, s, &s->log);
+    return r < 0 ? r : logger_open(engine_loop(s->engine), &s->options->log, &s->logger);
 }
 
 static idle_path int turn(struct supervisor *s) {
     int r = engine_turn(s->engine, true);
 
-    log_flush(s->log);
+    logger_flush(&s->logger);
     if (!s->settled && engine_settled(s->engine)) {
         s->settled = true;
         memory_release_code();
@@ -306,7 +292,7 @@ static idle_path int run(struct supervisor *s) {
     if (s->status != 0)
         return 0;
     supervisor_note(s, NOTE_LOOP, loop_backend_name(loop_backend(engine_loop(s->engine))));
-    log_flush(s->log);
+    logger_flush(&s->logger);
     while (r >= 0 && !supervised->ended(supervised->data)) {
         r = turn(s);
         if (supervised->turned)
@@ -357,7 +343,7 @@ static void *engine_thread(void *data) {
         s->supervised->finish(s->supervised->data);
     if (s->engine)
         engine_finish_output(s->engine, OUTPUT_PATIENCE);
-    log_free(s->log);
+    logger_close(&s->logger, OUTPUT_PATIENCE);
     engine_free(s->engine);
     if (s->signal_fd >= 0)
         close(s->signal_fd);
@@ -380,7 +366,6 @@ int supervise(const struct supervisor_options *options, const struct supervised 
     struct supervisor s = {
         .options = options,
         .supervised = supervised,
-        .settings = options->log,
         .signal_fd = -1,
         .status = FAILED,
     };

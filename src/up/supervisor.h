@@ -25,7 +25,7 @@ struct supervisor_options {
     struct log_settings log; /* what it begins with */
     bool terminal;           /* standard error is one that is to be coloured */
     uint64_t forwarded;      /* a mask of signals that go to every worker */
-    bool captures;           /* pools may be captured; SIGUSR1 opens their files anew */
+    bool captures;           /* pools may be captured; SIGUSR1 opens their files anew, and ours */
     int stop_signal;         /* for what is left below us at the very end */
     nsec_t stop_timeout;
     const char *notify_directory; /* as in struct engine_options */
@@ -61,8 +61,11 @@ const struct supervisor_options *supervisor_options(const struct supervisor *sup
 /* A line in the log that is about brood itself. */
 void supervisor_note(struct supervisor *supervisor, enum report_note note, const char *text);
 
-/* A configuration that was read again has this to say about the log. */
-void supervisor_relog(struct supervisor *supervisor, const struct log_choice *configured);
+/*
+ * A configuration that was read again has this to say about the log. -EBUSY: also that it goes to
+ * another target, which takes a new start; the rest is taken over.
+ */
+int supervisor_relog(struct supervisor *supervisor, const struct log_choice *configured);
 
 /* What cannot be begun: a line for the user, and for who started us. Returns `status`. */
 int supervisor_fail(struct supervisor *supervisor, int status, const char *format, ...)

@@ -121,6 +121,16 @@ static void regroup(struct up *up) {
         supervisor_note(up->supervisor, NOTE_CONTROL, "the groups of the socket cannot be changed");
 }
 
+static void relog(struct up *up, struct control_changes *changes) {
+    static const char text[] = "LogTarget= of [Brood] has changed: that takes a new start of brood";
+
+    if (supervisor_relog(up->supervisor, &conf_brood(service_conf(up->service))->log) == 0)
+        return;
+    supervisor_note(up->supervisor, NOTE_CONFIGURATION_WARNING, text);
+    if (changes)
+        control_warn(changes, text);
+}
+
 static int reload(struct up *up, struct control_changes *changes) {
     struct conf_messages messages = {0};
 
@@ -133,7 +143,7 @@ static int reload(struct up *up, struct control_changes *changes) {
 
     if (r == 0) {
         regroup(up);
-        supervisor_relog(up->supervisor, &conf_brood(service_conf(up->service))->log);
+        relog(up, changes);
         note_taken(up);
     }
     enum report_note note = r < 0 ? NOTE_RELOAD_REFUSED : NOTE_RELOADED_ALL;

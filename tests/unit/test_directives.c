@@ -133,6 +133,7 @@ static const struct row {
     {"Strict", "yes", "x"},
     {"LogLevel", "notice", "verbose"},
     {"LogFormat", "json", "xml"},
+    {"LogTarget", "file:/var/log/brood.log", "file:relative"},
     {"ListenStream", "127.0.0.1:8080", "0"},
     {"ListenDatagram", "/run/web.sock", "host:80"},
     {"ListenSequentialPacket", "@web", "80"},
