@@ -2,10 +2,11 @@
 #include "run/sink_syslog.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <syslog.h>
-#include <unistd.h>
 
 #include "base/macro.h"
 #include "base/utc.h"
@@ -41,9 +42,10 @@ void syslog_add_word(struct buffer *buffer, const char *text, size_t max) {
 }
 
 void syslog_read_host(char host[SYSLOG_HOST_MAX + 1]) {
-    host[SYSLOG_HOST_MAX] = '\0';
-    if (gethostname(host, SYSLOG_HOST_MAX) < 0 || host[0] == '\0')
-        strcpy(host, "-");
+    struct utsname names;
+    bool is_known = uname(&names) == 0 && names.nodename[0] != '\0';
+
+    snprintf(host, SYSLOG_HOST_MAX + 1, "%s", is_known ? names.nodename : "-");
 }
 
 static void add_head(struct buffer *head, const struct syslog *syslog, enum frame_end end) {
