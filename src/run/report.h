@@ -35,6 +35,7 @@ void report_add_line(struct buffer *buffer, enum report_format format, uint64_t 
     X(DEMAND, "demand", INFO)    /* the first connection starts a pool */                          \
     X(MISSED, "missed", WARNING) /* to followers of events alone */                                \
     X(LOOP, "loop", DEBUG)                                                                         \
+    X(CALL, "call", DEBUG) /* of the control socket, to change something */                        \
     X(SIGNAL, "signal", DEBUG)
 
 enum report_note {

@@ -79,6 +79,8 @@ struct control_callbacks {
     /* Stop everything and end, as SIGTERM does. */
     void (*shut_down)(void *data);
     void (*origin)(void *data, const struct engine_pool *pool, struct control_origin *ret_origin);
+    /* Somebody asks for what changes something, whether it is granted or not. May be NULL. */
+    void (*called)(void *data, const char *method, uid_t uid, pid_t pid);
 };
 
 struct control_options {

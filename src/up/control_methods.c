@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/signame.h"
 #include "up/control_wait.h"
@@ -517,12 +518,23 @@ static size_t count_fields(const struct method *method) {
     return n;
 }
 
+static void tell_call(const struct client *client, const struct method *method) {
+    const struct control_options *options = &client->control->options;
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    if (options->callbacks->called && method->right == RIGHT_CHANGE &&
+        getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
+        options->callbacks->called(options->data, method->name, peer.uid, peer.pid);
+}
+
 static void call_method(
     struct client *client, const struct method *method, const struct varlink_call *call) {
     struct request request = {
         .worker = NOT_GIVEN, .workers = NOT_GIVEN, .wait = true, .timeout = NSEC_NEVER};
     const char *fault;
 
+    tell_call(client, method);
     if (client->right < method->right)
         refuse(client, BROOD_PERMISSION_DENIED,
             client->right == RIGHT_NONE ? "only root, brood's own user and its control group may "

@@ -206,12 +206,21 @@ static int scale(
     return service_scale(up->service, pool, n_workers, reason);
 }
 
+static void called(void *data, const char *method, uid_t uid, pid_t pid) {
+    const struct up *up = data;
+    char text[96];
+
+    snprintf(text, sizeof(text), "%s, by user %u, process %d", method, uid, pid);
+    supervisor_note(up->supervisor, NOTE_CALL, text);
+}
+
 static const struct control_callbacks callbacks = {
     .reload_config = reload_for_client,
     .scale = scale,
     .configuration = configuration,
     .shut_down = shut_down,
     .origin = origin,
+    .called = called,
 };
 
 static int open_control(struct up *up) {

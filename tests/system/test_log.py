@@ -284,3 +284,13 @@ def test_the_command_line_knows_better_than_the_configuration(up):
     u.wait_event("loop")
     u.ctl("reload")
     u.wait_event("reload", level="info")
+
+
+def test_who_changes_something_is_told_to_who_wants_to_know(up):
+    u = up(pool("web", play("pause")), options=["--log-level", "debug"])
+    u.ctl("status")
+    client = u.start_ctl("reload")
+    assert client.finish().status == 0
+    reason = f"ReloadConfig, by user {os.getuid()}, process {client.process.pid}"
+    u.check_count(1, "call", level="debug", reason=reason)
+    u.check_count(1, "call")
