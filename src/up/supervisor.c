@@ -36,6 +36,7 @@ struct supervisor {
     bool alone; /* no second thread: the loop sees to strangers, too */
     struct engine *engine;
     struct logger logger;
+    bool log_failed;
     int signal_fd;
     sigset_t signals;
     unsigned stops;  /* how often we have been asked to stop */
@@ -217,7 +218,11 @@ static int open_engine(struct supervisor *s) {
     r = watch(s, s->signal_fd, LOOP_PRIORITY_CONTROL, on_signals);
     if (r == 0 && s->alone)
         r = watch(s, strangers_fd(s->strangers), LOOP_PRIORITY_LOG, on_child);
-    return r < 0 ? r : logger_open(engine_loop(s->engine), &s->options->log, &s->logger);
+    if (r < 0)
+        return r;
+    r = logger_open(engine_loop(s->engine), &s->options->log, &s->logger);
+    s->log_failed = r < 0;
+    return r;
 }
 
 static idle_path int turn(struct supervisor *s) {
@@ -323,7 +328,8 @@ int supervisor_fail(struct supervisor *s, int status, const char *format, ...) {
 static void tell_failure(struct supervisor *s, int error) {
     const char *refused = !s->engine && s->options->backend == LOOP_URING
                               ? "io_uring is refused here (--loop=auto or epoll will do)"
-                              : "cannot run the event loop";
+                          : s->log_failed ? "cannot keep the log"
+                                          : "cannot run the event loop";
 
     s->status = supervisor_fail(s, FAILED, "%s: %s", refused, strerror(-error));
 }

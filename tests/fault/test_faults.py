@@ -280,6 +280,23 @@ def test_failed_start_touches_nobody_else(inject, fifo):
     assert b.stop() == 0
 
 
+# The second thread is the one that writes the log, where there is one.
+
+
+def test_no_thread_for_the_log_file(inject, scratch):
+    b, _ = inject(["clone3=EAGAIN@2"], "--log-file", scratch / "log", cmd=["true"])
+    assert b.wait() == 125
+    assert b.text() == "brood run: cannot keep the log: Resource temporarily unavailable\n"
+
+
+def test_no_thread_for_standard_error(inject, scratch):
+    """A file there is written all the same."""
+    with open(scratch / "err", "ab") as err:
+        b, _ = inject(["clone3=EAGAIN@2"], cmd=["true"], stderr=err)
+    assert b.wait() == 0
+    assert '"event":"ended"' in (scratch / "err").read_text()
+
+
 # --- the table above is whole
 
 
