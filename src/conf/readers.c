@@ -191,6 +191,6 @@ int read_log_file(const char *text, void *field) {
     struct given_target *target = field;
 
     target->given = *text != '\0';
-    target->value = (struct log_target){LOG_TO_FILE, text};
+    target->value = log_target_file(text);
     return target->given ? 0 : -EINVAL;
 }

@@ -33,8 +33,16 @@ int log_target_parse(const char *text, struct log_target *ret_target) {
         }
     if (strncmp(text, FILE_PREFIX, strlen(FILE_PREFIX)) != 0 || text[strlen(FILE_PREFIX)] == '\0')
         return -EINVAL;
-    *ret_target = (struct log_target){LOG_TO_FILE, text + strlen(FILE_PREFIX)};
+    *ret_target = log_target_file(text + strlen(FILE_PREFIX));
     return 0;
+}
+
+struct log_target log_target_file(const char *path) {
+    if (strcmp(path, "/dev/null") == 0)
+        return (struct log_target){LOG_TO_NULL, NULL};
+    if (strcmp(path, "/dev/stderr") == 0)
+        return (struct log_target){LOG_TO_STDERR, NULL};
+    return (struct log_target){LOG_TO_FILE, path};
 }
 
 const char *log_target_name(const struct log_target *target) {

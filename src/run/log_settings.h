@@ -24,6 +24,9 @@ struct log_target {
 /* "stderr", "file:PATH", "journal", "syslog", "null". The path lies in the text. -EINVAL. */
 int log_target_parse(const char *text, struct log_target *ret_target);
 
+/* By the path of a file; the devices that people name instead of a word are what they stand for. */
+struct log_target log_target_file(const char *path);
+
 /* For people: the path of a file, else the word. */
 const char *log_target_name(const struct log_target *target);
 

@@ -165,7 +165,7 @@ def test_a_full_disk(brood, scratch, fifo):
 
 @pytest.mark.parametrize("path, reason", [
     ("no/such/log", "No such file or directory"), (".", "Is a directory"),
-    ("/dev/null", "not a regular file"),
+    ("/dev/zero", "not a regular file"),
 ])
 @pytest.mark.parametrize("daemon", [[], ["--daemon"]])
 def test_a_file_that_cannot_be(cli, scratch, path, reason, daemon):

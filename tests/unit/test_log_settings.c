@@ -17,6 +17,8 @@ Test(log_settings, targets)
         {"syslog", {LOG_TO_SYSLOG, NULL}},
         {"null", {LOG_TO_NULL, NULL}},
         {"file:x", {LOG_TO_FILE, "x"}},
+        {"file:/dev/null", {LOG_TO_NULL, NULL}},
+        {"file:/dev/stderr", {LOG_TO_STDERR, NULL}},
         {"file:/var/log/file:", {LOG_TO_FILE, "/var/log/file:"}},
     };
     static const char *const bad[] = {"", "file", "file:", "File:x", "stderr ", "/x", "stdout"};
