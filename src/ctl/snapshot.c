@@ -33,6 +33,7 @@ static struct worker_view read_worker(json_t *json) {
         .role = text_of(json, "role") ?: "",
         .state = text_of(json, "state") ?: "",
         .cause = text_of(cause, "text"),
+        .words = text_of(json, "stderr"),
         .status = text_of(json, "status"),
         .cgroup = text_of(json, "cgroup"),
         .number = integer_of(json, "worker"),

@@ -11,7 +11,7 @@
 /* Texts are those of the supervisor, or NULL. */
 struct worker_view {
     json_t *json;
-    const char *pool, *role, *state, *cause, *status, *cgroup;
+    const char *pool, *role, *state, *cause, *words, *status, *cgroup;
     long long number, generation, restarts, exit_status;
     pid_t pid;            /* 0: none */
     nsec_t since, uptime; /* NSEC_NEVER: not known */

@@ -179,6 +179,19 @@ static void add_process_facts(struct table *table, const struct worker_view *wor
     add_fact(table, "Memory", text);
 }
 
+/* The last words, a row for each line. */
+static void add_words(struct table *table, const char *words) {
+    char *copy = ctl_must(strdup(words)), *cursor = copy, *line;
+    const char *name = "Its stderr";
+
+    while ((line = strsep(&cursor, "\n"))) {
+        table_add(table, STYLE_FAINT, "%s", name);
+        table_add(table, STYLE_PLAIN, "%s", line);
+        name = "";
+    }
+    free(copy);
+}
+
 static void print_worker(
     const struct pool_view *pool, const struct worker_view *worker, const struct screen *screen) {
     struct table table = TABLE_INIT(facts);
@@ -196,6 +209,8 @@ static void print_worker(
             worker->exit_status);
         add_fact(&table, "Last end", text);
     }
+    if (worker->words)
+        add_words(&table, worker->words);
     add_fact(&table, "Status", worker->status);
     if (worker->error != 0) {
         snprintf(text, sizeof(text), "%d (%s)", worker->error, strerror(worker->error));

@@ -115,6 +115,8 @@ static void write_worker(struct buffer *buffer, const void *data) {
     buffer_add_json_integer(buffer, "restarts", facts->restarts);
     if (facts->cause.kind != CAUSE_NONE)
         add_cause(buffer, facts);
+    if (facts->words)
+        buffer_add_json_text(buffer, "stderr", facts->words);
     if (facts->status)
         buffer_add_json_text(buffer, "status", facts->status);
     if (facts->error != 0)

@@ -103,6 +103,7 @@ void fake_report(struct engine_pool *pool, uint32_t number, enum report_kind kin
                                                             .pool = pool->name,
                                                             .report = &report,
                                                             .detail = worker->detail,
+                                                            .words = worker->words,
                                                         });
 }
 
@@ -257,6 +258,7 @@ static struct worker_facts facts_of(const struct engine_pool *pool, uint32_t num
         .started = 1,
         .cause = worker->cause,
         .detail = worker->detail,
+        .words = worker->words,
         .status = worker->status,
     };
 }

@@ -16,6 +16,7 @@ struct fake_worker {
     uint32_t generation;
     struct cause cause;
     const char *detail;
+    const char *words;
     const char *status;
 };
 

@@ -348,6 +348,7 @@ Test(methods, status_tells_how_things_stand)
 {
     bring_up(web);
     fake_worker(web, 1)->cause = (struct cause){.kind = CAUSE_SIGNAL, .value = SIGKILL};
+    fake_worker(web, 1)->words = "first\nbad \"index\"\xff";
     fake_worker(web, 1)->status = "serving \"3\"\xff";
     const char *reply = ask(world, &one, "Status", "");
 
@@ -358,7 +359,7 @@ Test(methods, status_tells_how_things_stand)
     CONTAINS(reply, "'command':'serve \\'it\\'','origin':'/etc/brood/a\\'b.conf:12'");
     CONTAINS(reply, "'workers_list':[{'pool':'web','worker':0,'role':'holder','state':'ready',");
     CONTAINS(reply, "'cause':{'kind':'signal','text':'killed by SIGKILL','exit_status':137,"
-                    "'signal':'SIGKILL'}");
+                    "'signal':'SIGKILL'},'stderr':'first\\u000abad \\'index\\'\\ufffd'");
     CONTAINS(reply, "'status':'serving \\'3\\'\\ufffd'");
     CONTAINS(reply, "{'name':'db','state':'stopped','wanted':false,");
 
