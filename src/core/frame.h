@@ -39,11 +39,12 @@ const char *frame_stream_name(enum frame_stream stream);
 
 /* enumerator, mark in text, value of "end" in JSON */
 #define FRAME_ENDS(X)                                                                              \
-    X(WHOLE, ':', "")              /* with its newline */                                          \
-    X(CONTINUED, '+', "continued") /* the line goes on in the next piece of this stream */         \
-    X(BARE, '$', "bare")           /* the stream ended here, without a newline */                  \
-    X(CUT, '~', "cut")             /* the rest of the line is missing; a note follows */           \
-    X(NOTE, '!', "note")           /* not output: what brood has to say about it */
+    X(WHOLE, ':', "")                /* with its newline */                                        \
+    X(CONTINUED, '+', "continued")   /* the line goes on in the next piece of this stream */       \
+    X(BARE, '$', "bare")             /* the stream ended here, without a newline */                \
+    X(CUT, '~', "cut")               /* the rest of the line is missing; a note follows */         \
+    X(NOTE, '!', "note")             /* not output: what brood has to say about it */              \
+    X(UNFINISHED, '>', "unfinished") /* its end has not come yet; never in a file */
 
 enum frame_end {
 #define X(name, mark, text) FRAME_##name,

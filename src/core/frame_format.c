@@ -136,7 +136,8 @@ static void add_json(
 
 /* As it was written; only what is not output, and what comes before it, has lines of its own. */
 static void add_raw(struct buffer *out, const struct frame_piece *piece) {
-    bool ends_line = piece->end != FRAME_CONTINUED && piece->end != FRAME_BARE;
+    bool ends_line =
+        piece->end != FRAME_CONTINUED && piece->end != FRAME_BARE && piece->end != FRAME_UNFINISHED;
 
     if (piece->end == FRAME_NOTE)
         buffer_add_text(out, "! ");

@@ -69,6 +69,7 @@ int capture_new(
         capture->options.syslog_path = SINK_SYSLOG_PATH;
     if (!options->journal_path)
         capture->options.journal_path = SINK_JOURNAL_PATH;
+    capture->peek_room = CAPTURE_PEEK_MAX;
     capture->scratch = malloc(SCRATCH_SIZE);
     capture->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     int r = capture->null_fd < 0 ? -errno : capture->scratch ? 0 : -ENOMEM;
@@ -253,6 +254,10 @@ int capture_pool_change(struct capture *capture, struct capture_pool *pool,
 
 struct capture_pool *capture_pool_free(struct capture_pool *pool) {
     return pool ? capture_pool_unref(pool) : NULL;
+}
+
+const struct capture_settings *capture_pool_settings(const struct capture_pool *pool) {
+    return &pool->settings;
 }
 
 struct capture_facts capture_pool_facts(const struct capture_pool *pool) {

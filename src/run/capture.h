@@ -84,6 +84,30 @@ int capture_free(struct capture *capture, nsec_t patience);
 /* Opens files anew (SIGUSR1, as logrotate wants it). */
 void capture_reopen(struct capture *capture);
 
+/*
+ * Looks at all files, and at what waits for them: as of a moment after the call, one for each file.
+ * Returns a ticket; `fn` is called whenever an answer has come, until capture_forget_peeks(). A
+ * thread that hangs in a write does not answer: whoever waits needs an end of his own.
+ */
+uint64_t capture_peek(struct capture *capture, void (*fn)(void *data), void *data);
+
+/* Whether all have answered that. */
+bool capture_has_peeked(const struct capture *capture, uint64_t ticket);
+
+/* What the answers may need together; what is more is cut off. */
+#define CAPTURE_PEEK_MAX ((size_t)2 << 20)
+
+struct capture_file {
+    const char *pool, *path;
+    const struct peek *peek; /* NULL: it has not answered */
+};
+
+void capture_visit_files(const struct capture *capture, uint64_t ticket,
+    void (*fn)(void *data, const struct capture_file *file), void *data);
+
+/* Nobody waits for answers any more, nor reads them. */
+void capture_forget_peeks(struct capture *capture);
+
 /* How to capture a pool. -ENOMEM, -EAGAIN (no thread), -EMFILE, -ENFILE. */
 int capture_pool_new(struct capture *capture, const struct capture_settings *settings,
     struct capture_pool **ret_pool);
@@ -123,6 +147,9 @@ struct capture_facts {
     uint64_t bytes, dropped_bytes, dropped_lines; /* since the pool was made */
     uint32_t streams, blocked;                    /* now: open, and waiting for room */
 };
+
+/* As they are filled in. */
+const struct capture_settings *capture_pool_settings(const struct capture_pool *pool);
 
 struct capture_facts capture_pool_facts(const struct capture_pool *pool);
 

@@ -3,6 +3,8 @@
 
 /* What the parts of capturing share: streams, and who shares a sink. Private to this folder. */
 
+#include <stdatomic.h>
+
 #include "run/capture.h"
 #include "run/tap.h"
 #include "run/writer.h"
@@ -22,6 +24,10 @@ struct capture_sink {
     struct sink *sink;
     unsigned references;
     char *key;
+    char *pool;
+    struct peek *asked;  /* under way; NULL: none is */
+    struct peek *answer; /* the last one; NULL: there is none, or it is not wanted any more */
+    uint64_t answered;   /* the ticket of the last one, or of the time when the sink was made */
 };
 
 /* As many processes can be on their way to exec at once, with two streams each. */
@@ -45,6 +51,11 @@ struct capture {
         bool is_used;
     } low[CAPTURE_LOW_MAX];
     size_t n_low;
+
+    uint64_t ticket;            /* of the last looks at files */
+    atomic_size_t peek_room;    /* for their answers */
+    void (*peeked)(void *data); /* NULL: nobody waits for them */
+    void *peeked_data;
 
     char *scratch;  /* what is read arrives here */
     uint64_t turn;  /* the budget is of this turn of the loop */
@@ -121,6 +132,12 @@ void capture_sink_configure(
 /* Puts a descriptor under a low number, if one is free, and says which place it is. */
 int capture_low_take(struct capture *capture, int *fd);
 void capture_low_release(struct capture *capture, int place);
+
+/* A look has come back. */
+void capture_peeked(struct peek *peek);
+
+/* The sink goes, and with it what is known of it. */
+void capture_peek_abandon(struct capture_sink *sink);
 
 /* -ETIMEDOUT where one could not be waited for. */
 int capture_writers_free(struct capture *capture, nsec_t deadline);

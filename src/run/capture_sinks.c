@@ -28,8 +28,14 @@ static void on_trouble(void *data, const char *sink, int error) {
         capture->options.trouble(capture->options.data, sink, error);
 }
 
+static void on_peeked(void *data, struct peek *peek) {
+    (void)data;
+    capture_peeked(peek);
+}
+
 static int writer_add(struct capture *capture, const char *key, struct writer **ret_writer) {
-    struct writer_events events = {.told = on_told, .trouble = on_trouble, .data = capture};
+    struct writer_events events = {
+        .told = on_told, .peeked = on_peeked, .trouble = on_trouble, .data = capture};
     struct capture_writer *added = calloc(1, sizeof(*added));
     int r = -ENOMEM;
 
@@ -178,11 +184,14 @@ int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stre
     if (!added)
         return -ENOMEM;
     added->key = strdup(key);
-    r = added->key ? writer_get(pool->capture, writer_key, &added->writer) : -ENOMEM;
+    added->pool = strdup(pool->name);
+    added->answered = pool->capture->ticket;
+    r = added->key && added->pool ? writer_get(pool->capture, writer_key, &added->writer) : -ENOMEM;
     if (r >= 0)
         r = add_sink(pool, worker, stream, added);
     if (r < 0) {
         free(added->key);
+        free(added->pool);
         free(added);
         return r;
     }
@@ -204,7 +213,9 @@ struct capture_sink *capture_sink_unref(struct capture_sink *sink) {
     *link = sink->next;
     if (sink->capture->writers)
         writer_remove_sink(sink->writer, sink->sink);
+    capture_peek_abandon(sink);
     free(sink->key);
+    free(sink->pool);
     free(sink);
     return NULL;
 }

@@ -61,6 +61,12 @@ void engine_use_groups(struct engine *engine, const struct cgroup_root *root);
  */
 void engine_use_capture_take(struct engine *engine, struct capture *capture);
 
+/* NULL: nothing is captured, or no more. It is the engine's. */
+struct capture *engine_capture(const struct engine *engine);
+
+/* How processes that are started now are captured; NULL: they are not. */
+const struct capture_settings *engine_pool_capture(const struct engine_pool *pool);
+
 /* Opens the files of captured output anew. */
 void engine_reopen_output(struct engine *engine);
 

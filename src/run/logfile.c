@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/macro.h"
@@ -206,6 +207,25 @@ static int reopen(struct sink *sink) {
     return logfile_open(file);
 }
 
+/* Where the file is not open, what its name means is what it will go on with. */
+static int look(struct sink *sink, struct sink_file *ret_file) {
+    const struct logfile *file = logfile_of(sink);
+    struct stat status = {0};
+    int r = file->fd >= 0 ? fstat(file->fd, &status) : stat(file->path, &status);
+
+    if (r < 0 && errno != ENOENT && errno != ENOTDIR)
+        return -errno;
+    *ret_file = (struct sink_file){
+        .format = file->settings.format,
+        .device = status.st_dev,
+        .inode = status.st_ino,
+        .size = (uint64_t)status.st_size,
+        .taken = file->out.data,
+        .n_taken = file->out.length,
+    };
+    return 0;
+}
+
 static nsec_t tick(struct sink *sink, nsec_t now) {
     struct logfile *file = logfile_of(sink);
 
@@ -264,6 +284,7 @@ static const struct sink_ops logfile_ops = {
     .flush = flush,
     .splice = move,
     .reopen = reopen,
+    .look = look,
     .configure = configure,
     .tick = tick,
     .close = close_file,

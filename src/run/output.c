@@ -87,6 +87,16 @@ void engine_use_capture_take(struct engine *engine, struct capture *capture) {
     engine->capture = capture;
 }
 
+struct capture *engine_capture(const struct engine *engine) {
+    return engine->capture;
+}
+
+const struct capture_settings *engine_pool_capture(const struct engine_pool *pool) {
+    const struct capture_pool *capture = pool->version->capture;
+
+    return capture ? capture_pool_settings(capture) : NULL;
+}
+
 void engine_reopen_output(struct engine *engine) {
     if (engine->capture)
         capture_reopen(engine->capture);

@@ -14,13 +14,26 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/nsec.h"
 #include "core/frame.h"
 
 struct chunk;
+struct peek;
 struct sink;
+struct tap;
 struct writer;
+
+/* The file behind a sink. */
+struct sink_file {
+    enum frame_format format;
+    dev_t device;
+    ino_t inode; /* 0: there is no file now */
+    uint64_t size;
+    const char *taken; /* what is to be written behind that; the sink's, until its next operation */
+    size_t n_taken;
+};
 
 /* Negative errno: not taken, ask again later; -EAGAIN: nothing is wrong, only slow. */
 struct sink_ops {
@@ -42,6 +55,9 @@ struct sink_ops {
     /* Somebody may have moved the file away: opens it anew. May be NULL. */
     int (*reopen)(struct sink *sink);
 
+    /* Says what the file has. NULL: it has none. */
+    int (*look)(struct sink *sink, struct sink_file *ret_file);
+
     /* Takes new settings over, from memory that is freed afterwards. May be NULL. */
     void (*configure)(struct sink *sink, const void *settings);
 
@@ -57,14 +73,17 @@ struct sink {
     const struct sink_ops *ops;
     const char *name; /* for people; lives as long as the sink */
 
+    struct tap *taps; /* those that write to it; the thread's alone */
+
     /* The writer's, under its lock. */
     struct writer *writer;
     struct sink *next, *next_ready;
     struct chunk *first, *last;
     bool is_ready, wants_reopen, closing;
-    void *settings; /* new ones, to be taken over; NULL: none */
-    int error;      /* why it takes nothing, or does not do all that it should; 0: it does */
-    int told;       /* what has been told of that */
-    bool stuck;     /* takes nothing before `due` */
-    nsec_t due;     /* when to try again, or to tick */
+    struct peek *peek; /* somebody wants to look at it; NULL: nobody */
+    void *settings;    /* new ones, to be taken over; NULL: none */
+    int error;         /* why it takes nothing, or does not do all that it should; 0: it does */
+    int told;          /* what has been told of that */
+    bool stuck;        /* takes nothing before `due` */
+    nsec_t due;        /* when to try again, or to tick */
 };

@@ -153,7 +153,7 @@ static int move_pipe(struct tap *tap, const struct chunk *chunk) {
     return ops->splice ? ops->splice(tap->sink, chunk->pipe) : -EOPNOTSUPP;
 }
 
-int tap_write(struct tap *tap, struct chunk *chunk) {
+static int write_chunk(struct tap *tap, struct chunk *chunk) {
     int r;
 
     tap->sink->ops->begin(tap->sink, chunk->wall, &tap->tag);
@@ -165,6 +165,34 @@ int tap_write(struct tap *tap, struct chunk *chunk) {
     if (chunk->kind == CHUNK_SPLICE)
         return move_pipe(tap, chunk);
     return write_interruption(tap, chunk);
+}
+
+void tap_enlist(struct tap *tap) {
+    struct tap **head = &tap->sink->taps;
+
+    if (tap->link)
+        return;
+    tap->next = *head;
+    tap->link = head;
+    if (*head)
+        (*head)->link = &tap->next;
+    *head = tap;
+}
+
+static void delist(struct tap *tap) {
+    *tap->link = tap->next;
+    if (tap->next)
+        tap->next->link = tap->link;
+    tap->link = NULL;
+}
+
+int tap_write(struct tap *tap, struct chunk *chunk) {
+    tap_enlist(tap);
+    int r = write_chunk(tap, chunk);
+
+    if (r >= 0 && chunk->kind == CHUNK_END)
+        delist(tap);
+    return r;
 }
 
 void tap_finish(struct tap *tap) {

@@ -24,7 +24,9 @@ struct tap {
     struct rate *rate;       /* of the worker; NULL: no limit. The thread's alone, too */
     struct frame_piece held; /* cut off, and not taken by the sink yet */
     bool is_held;
-    bool passes; /* the line that is being written is one that the limit lets pass */
+    bool passes;              /* the line that is being written is one that the limit lets pass */
+    struct tap *next, **link; /* of the sink's taps; link NULL: it is not among them */
+    struct tap *shadow;       /* while somebody looks (run/peek.h) */
 
     /* Under the writer's lock. */
     size_t queued;      /* bytes in chunks */
@@ -60,6 +62,9 @@ struct chunk {
 
 /* Writes a chunk, or what is left of it. Negative errno: the rest later, with the same call. */
 int tap_write(struct tap *tap, struct chunk *chunk);
+
+/* Puts it among the sink's taps, where it stays until its last chunk has been written. */
+void tap_enlist(struct tap *tap);
 
 /* Frees what the cutting needed. */
 void tap_finish(struct tap *tap);

@@ -36,6 +36,7 @@ struct writer {
     struct sink *sinks;
     struct sink *first_ready, *last_ready;
     struct tap *first_told, *last_told;
+    struct peek *peeked;
     nsec_t due; /* the earliest of all sinks, or earlier */
     bool has_news, stopping, has_ended, has_lost;
     nsec_t deadline; /* with `stopping` */
@@ -149,10 +150,20 @@ static bool take_news(struct writer *writer, char name[PATH_MAX], int *ret_error
     return sink != NULL;
 }
 
+static struct peek *take_peeked(struct writer *writer) {
+    pthread_mutex_lock(&writer->lock);
+    struct peek *peek = writer->peeked;
+    if (peek)
+        writer->peeked = peek->next;
+    pthread_mutex_unlock(&writer->lock);
+    return peek;
+}
+
 static void on_wake(void *data, uint64_t value, int fd, unsigned events) {
     struct writer *writer = data;
     struct tap_news news = {false, false};
     char name[PATH_MAX];
+    struct peek *peek;
     struct tap *tap;
     eventfd_t count;
     int error = 0;
@@ -161,6 +172,8 @@ static void on_wake(void *data, uint64_t value, int fd, unsigned events) {
     eventfd_read(fd, &count);
     while ((tap = take_told(writer, &news)))
         writer->events.told(writer->events.data, tap, news);
+    while ((peek = take_peeked(writer)))
+        writer->events.peeked(writer->events.data, peek);
     while (take_news(writer, name, &error))
         writer->events.trouble(writer->events.data, name, error);
 }
@@ -233,6 +246,13 @@ void writer_configure_take(struct writer *writer, struct sink *sink, void *setti
     pthread_mutex_lock(&writer->lock);
     free(sink->settings);
     sink->settings = settings;
+    make_ready(writer, sink);
+    pthread_mutex_unlock(&writer->lock);
+}
+
+void writer_peek_take(struct writer *writer, struct sink *sink, struct peek *peek) {
+    pthread_mutex_lock(&writer->lock);
+    sink->peek = peek;
     make_ready(writer, sink);
     pthread_mutex_unlock(&writer->lock);
 }
@@ -341,7 +361,27 @@ static void tick(struct writer *writer, struct sink *sink, nsec_t now) {
     set_due(writer, sink, due);
 }
 
+static void hand_back(struct writer *writer, struct peek *peek) {
+    peek->next = writer->peeked;
+    writer->peeked = peek;
+    wake_loop(writer);
+}
+
+/* The loop puts chunks behind the last one meanwhile, and only the thread takes any away. */
+static void look(struct writer *writer, struct sink *sink) {
+    struct peek *peek = TAKE(sink->peek);
+    struct chunk *first = sink->first, *last = sink->last;
+
+    if (!peek)
+        return;
+    pthread_mutex_unlock(&writer->lock);
+    peek_look(peek, sink, first, last);
+    pthread_mutex_lock(&writer->lock);
+    hand_back(writer, peek);
+}
+
 static void close_sink(struct writer *writer, struct sink *sink) {
+    look(writer, sink);
     forget_sink(writer, sink);
     while (sink->first) {
         struct chunk *chunk = sink->first;
@@ -359,6 +399,7 @@ static void serve(struct writer *writer, struct sink *sink) {
 
     if (r >= 0)
         r = write_chunks(writer, sink);
+    look(writer, sink);
     if (r < 0) {
         if (r != -EAGAIN)
             set_error(writer, sink, -r);
@@ -437,6 +478,10 @@ static void *writer_main(void *data) {
 }
 
 static void destroy(struct writer *writer) {
+    for (struct peek *peek; (peek = writer->peeked);) {
+        writer->peeked = peek->next;
+        peek_free(peek);
+    }
     close(writer->wake_fd);
     pthread_cond_destroy(&writer->work);
     pthread_cond_destroy(&writer->over);

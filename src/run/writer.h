@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "loop/loop.h"
+#include "run/peek.h"
 #include "run/tap.h"
 
 /* How a stream stands, as of one moment: the thread goes on meanwhile. */
@@ -31,6 +32,9 @@ struct tap_news {
 struct writer_events {
     /* There is room again, a splice is over, or the last chunk of the stream has been written. */
     void (*told)(void *data, struct tap *tap, struct tap_news news);
+
+    /* A look that was asked for: the receiver's again. */
+    void (*peeked)(void *data, struct peek *peek);
 
     /* A sink has begun (`error`) to fail, or works again (0). */
     void (*trouble)(void *data, const char *sink, int error);
@@ -62,6 +66,12 @@ void writer_remove_sink(struct writer *writer, struct sink *sink);
 
 /* Changes what a sink was made with; the settings are the sink's, to be freed with free(). */
 void writer_configure_take(struct writer *writer, struct sink *sink, void *settings);
+
+/*
+ * Looks at a sink that can be looked at, and at what waits for it, once it has tried to write that.
+ * There is no other look at it under way.
+ */
+void writer_peek_take(struct writer *writer, struct sink *sink, struct peek *peek);
 
 /* Opens files anew, of all sinks. */
 void writer_reopen(struct writer *writer);

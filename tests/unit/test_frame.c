@@ -225,7 +225,7 @@ Test(frame, renders_json)
 
 Test(frame, renders_raw_as_it_was_but_for_notes)
 {
-    static const char *const expected[] = {"x\n", "x", "x", "x\n", "! x\n"};
+    static const char *const expected[] = {"x\n", "x", "x", "x\n", "! x\n", "x"};
 
     for (int end = 0; end < FRAME_END_MAX; end++)
         cr_assert_str_eq(
