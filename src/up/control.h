@@ -87,6 +87,7 @@ struct control_options {
     struct engine *engine; /* outlives the control */
     const char *path;      /* of the socket; its directory is made if it is not there */
     const char *version;
+    const char *logs;   /* where output is kept unless a pool says where; NULL: unknown */
     gid_t read_group;   /* may look; (gid_t)-1: none */
     gid_t change_group; /* may look and change; (gid_t)-1: none */
     const struct control_callbacks *callbacks;

@@ -83,8 +83,7 @@ static const char *remember(struct events *ring, const char *pool, struct event 
 
 /* --- telling */
 
-/* An empty list, or none, is all. */
-static bool wants(const json_t *pools, const char *pool) {
+bool events_wanted(const json_t *pools, const char *pool) {
     if (json_array_size(pools) == 0)
         return true;
     for (size_t i = 0; i < json_array_size(pools); i++)
@@ -107,7 +106,7 @@ static void tell(struct control *control, const char *pool, struct event *event)
     if (!line || control->n_followers == 0)
         return;
     for (struct client *client = control->first; client; client = client->next) {
-        if (!client->follows || !wants(client->pools, pool))
+        if (!client->follows || !events_wanted(client->pools, pool))
             continue;
         if (client->out.length + strlen(line) > CONTROL_FOLLOWER_BYTES || client->missed > 0)
             client->missed++;
@@ -146,7 +145,7 @@ void events_send(struct client *client, bool follow, json_t *pools) {
     const char *entry = ring->count > 0 ? queue_bytes(&ring->lines) : NULL, *last = NULL;
 
     for (uint32_t i = 0; i < ring->count; i++, entry += entry_length(entry)) {
-        if (!wants(pools, entry))
+        if (!events_wanted(pools, entry))
             continue;
         if (last)
             send_line(client, last, true);
@@ -156,6 +155,7 @@ void events_send(struct client *client, bool follow, json_t *pools) {
         send_line(client, last ? last : "null", follow);
     if (!follow)
         return;
+    json_decref(client->pools);
     client->pools = json_incref(pools);
     client->follows = true;
     client->control->n_followers++;

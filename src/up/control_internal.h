@@ -4,7 +4,8 @@
 /*
  * Between the files of the control socket: control.c (the socket and who is connected),
  * control_client.c (one connection), control_methods.c (what it may call), control_wait.c (answers
- * that come later), control_status.c, control_events.c, control_socket.c (binding it).
+ * that come later), control_status.c, control_events.c, control_logs.c, control_socket.c
+ * (binding it).
  */
 
 #include <jansson.h>
@@ -51,7 +52,8 @@ struct client {
     bool follows;          /* gets events, until it goes */
     bool ended;            /* it will send no more */
     uint64_t missed;       /* events, since the last one it got */
-    json_t *pools;         /* whose events it wants, or NULL: all */
+    json_t *pools;         /* whose events or files it wants, or NULL: all */
+    uint64_t ticket;       /* of the look at files that it waits for */
 };
 
 /* The last events as lines without their ends, each with a NUL after it. */
@@ -129,8 +131,21 @@ const char *status_state_name(enum pool_state state);
 bool status_is_rolling(const struct engine_pool *pool);
 enum worker_state status_worker_state(const struct worker_facts *facts);
 
+/* control_logs.c */
+
+/* Makes a waiter of the client. */
+void logs_tell_pending(struct client *client, json_t *pools);
+void logs_reopen(struct client *client);
+/* Whether the files have been looked at since the client asked. */
+bool logs_are_known(const struct client *client);
+void logs_write(const struct client *client, struct queue *queue);
+/* A waiter for files is gone. */
+void logs_forget(const struct control *control);
+
 /* control_events.c */
 void events_on_report(struct control *control, const struct engine_report *told);
+/* Whether the pool is among them; an empty list, or none, is all. */
+bool events_wanted(const json_t *pools, const char *pool);
 /* Sends what is remembered, and with `follow` goes on with what comes. */
 void events_send(struct client *client, bool follow, json_t *pools);
 /* The follower has taken all: tell it what it has missed. */

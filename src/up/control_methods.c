@@ -373,18 +373,34 @@ static void handle_status(struct client *client, const struct request *request) 
         status_write(client->control, pool, request->worker, &client->out);
 }
 
-static void handle_events(struct client *client, const struct request *request) {
+/* False when there is one that is unknown, and was refused. */
+static bool knows_pools(struct client *client, const json_t *pools) {
     const struct engine *engine = client->control->options.engine;
 
-    for (size_t i = 0; i < json_array_size(request->pools); i++) {
-        const char *name = json_string_value(json_array_get(request->pools, i));
+    for (size_t i = 0; i < json_array_size(pools); i++) {
+        const char *name = json_string_value(json_array_get(pools, i));
 
         if (!engine_find_pool(engine, name)) {
             refuse_pool(client, name);
-            return;
+            return false;
         }
     }
-    events_send(client, request->follow, request->pools);
+    return true;
+}
+
+static void handle_events(struct client *client, const struct request *request) {
+    if (knows_pools(client, request->pools))
+        events_send(client, request->follow, request->pools);
+}
+
+static void handle_pending_logs(struct client *client, const struct request *request) {
+    if (knows_pools(client, request->pools))
+        logs_tell_pending(client, request->pools);
+}
+
+static void handle_reopen_logs(struct client *client, const struct request *request) {
+    (void)request;
+    logs_reopen(client);
 }
 
 static void handle_shutdown(struct client *client, const struct request *request) {
@@ -496,6 +512,8 @@ static const struct method methods[] = {
     {"Wait", RIGHT_READ, handle_wait,
         {POOLS, WORKER, FIELD("for", FIELD_TEXT, true, awaited), TIMEOUT}},
     {"Events", RIGHT_READ, handle_events, {FIELD("follow", FIELD_BOOL, false, follow), SOME_POOLS}},
+    {"PendingLogs", RIGHT_READ, handle_pending_logs, {SOME_POOLS}},
+    {"ReopenLogs", RIGHT_CHANGE, handle_reopen_logs, {}},
     {"Shutdown", RIGHT_CHANGE, handle_shutdown, {WAIT, TIMEOUT}},
 };
 

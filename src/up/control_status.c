@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/signame.h"
+#include "run/capture.h"
 #include "up/control_internal.h"
 
 static const char *const state_names[] = {
@@ -168,6 +169,32 @@ static void add_origin(struct buffer *buffer, const struct pool_line *line) {
     buffer_add_format(buffer, ":%u\"", origin.line);
 }
 
+static const char *target_name(enum capture_target target) {
+    static const char *const names[] = {
+        [CAPTURE_NONE] = "none",
+        [CAPTURE_FILE] = "log",
+        [CAPTURE_OUTPUT] = "output",
+        [CAPTURE_SYSLOG] = "syslog",
+        [CAPTURE_JOURNAL] = "journal",
+    };
+
+    return names[target];
+}
+
+static void add_output(struct buffer *buffer, const struct engine_pool *pool) {
+    static const struct capture_settings nothing;
+    const struct capture_settings *capture = engine_pool_capture(pool) ?: &nothing;
+    const enum capture_target *targets = capture->targets;
+
+    buffer_add_json_key(buffer, "output");
+    buffer_add_text(buffer, "{");
+    buffer_add_json_text(buffer, "stdout", target_name(targets[FRAME_OUT]));
+    buffer_add_json_text(buffer, "stderr", target_name(targets[FRAME_ERR]));
+    if (targets[FRAME_OUT] == CAPTURE_FILE || targets[FRAME_ERR] == CAPTURE_FILE)
+        buffer_add_json_text(buffer, "directory", capture->file.directory);
+    buffer_add_text(buffer, "}");
+}
+
 static void write_pool(struct buffer *buffer, const void *data) {
     const struct pool_line *line = data;
     struct pool_summary summary = status_of(line->pool);
@@ -181,6 +208,7 @@ static void write_pool(struct buffer *buffer, const void *data) {
     buffer_add_json_integer(buffer, "restarts", (int64_t)summary.restarts);
     add_flag(buffer, "rolling", summary.state == POOL_ROLLING);
     add_origin(buffer, line);
+    add_output(buffer, line->pool);
     buffer_add_json_key(buffer, "workers_list");
 }
 
@@ -196,6 +224,8 @@ static void write_brood(struct buffer *buffer, const void *data) {
     buffer_add_json_text(buffer, "loop", loop_backend_name(loop_backend(control->loop)));
     buffer_add_json_integer(
         buffer, "configuration", (int64_t)options->callbacks->configuration(options->data));
+    if (options->logs)
+        buffer_add_json_text(buffer, "logs", options->logs);
     buffer_add_text(buffer, "}");
 }
 

@@ -41,6 +41,10 @@ struct waiter *waiter_new(struct client *client, enum answer answer) {
     return waiter;
 }
 
+static bool wants_files(const struct waiter *waiter) {
+    return waiter->answer == ANSWER_PENDING || waiter->answer == ANSWER_REOPENED;
+}
+
 void waiter_free(struct waiter *waiter) {
     if (!waiter)
         return;
@@ -49,6 +53,8 @@ void waiter_free(struct waiter *waiter) {
     if (waiter->next)
         waiter->next->previous = waiter->previous;
     waiter->client->waiter = NULL;
+    if (wants_files(waiter))
+        logs_forget(waiter->client->control);
     for (size_t i = 0; i < waiter->n_targets; i++)
         target_finish(&waiter->targets[i]);
     free(waiter->targets);
@@ -98,22 +104,32 @@ static void add_queue(struct queue *queue, const struct queue *other) {
     queue_add(queue, queue_bytes(other), other->length);
 }
 
+static void add_list(struct queue *out, const char *name, const struct queue *list) {
+    queue_add_text(out, name);
+    queue_add_text(out, ":[");
+    add_queue(out, list);
+    queue_add_text(out, "]");
+}
+
 static void write_answer(struct waiter *waiter) {
     struct queue *out = &waiter->client->out;
 
     varlink_begin_reply(out);
-    if (waiter->answer == ANSWER_SHUTDOWN)
-        queue_add_text(out, "{");
-    else {
-        queue_add_text(
-            out, waiter->answer == ANSWER_CHANGES ? "{\"changes\":[" : "{\"outcomes\":[");
-        add_queue(out, &waiter->outcomes);
-        queue_add_text(out, "]");
-    }
-    if (waiter->answer == ANSWER_CHANGES) {
-        queue_add_text(out, ",\"warnings\":[");
-        add_queue(out, &waiter->warnings);
-        queue_add_text(out, "]");
+    queue_add_text(out, "{");
+    switch (waiter->answer) {
+    case ANSWER_OUTCOMES:
+        add_list(out, "\"outcomes\"", &waiter->outcomes);
+        break;
+    case ANSWER_CHANGES:
+        add_list(out, "\"changes\"", &waiter->outcomes);
+        add_list(out, ",\"warnings\"", &waiter->warnings);
+        break;
+    case ANSWER_PENDING:
+        logs_write(waiter->client, out);
+        break;
+    case ANSWER_SHUTDOWN:
+    case ANSWER_REOPENED:
+        break;
     }
     queue_add_text(out, "}");
     varlink_end_reply(out, false);
@@ -169,6 +185,8 @@ static void answer_late(struct waiter *waiter) {
 static bool look(struct waiter *waiter, bool all) {
     bool settled = waiter->answer != ANSWER_SHUTDOWN;
 
+    if (wants_files(waiter))
+        return logs_are_known(waiter->client);
     for (size_t i = 0; i < waiter->n_targets; i++) {
         struct target *target = &waiter->targets[i];
 
@@ -214,6 +232,9 @@ void waiters_look(struct control *control, nsec_t now) {
         if (due && look(waiter, false)) {
             write_answer(waiter);
             finish(waiter);
+        } else if (now >= waiter->deadline && wants_files(waiter)) {
+            write_answer(waiter);
+            finish(waiter);
         } else if (now >= waiter->deadline)
             answer_late(waiter);
     }
@@ -231,6 +252,23 @@ nsec_t waiters_deadline(const struct control *control) {
     for (const struct waiter *waiter = control->waiters; waiter; waiter = waiter->next)
         deadline = MIN(deadline, waiter->deadline);
     return deadline;
+}
+
+void waiters_on_files(struct control *control) {
+    for (struct waiter *waiter = control->waiters, *next; waiter; waiter = next) {
+        next = waiter->next;
+        if (wants_files(waiter) && look(waiter, false)) {
+            write_answer(waiter);
+            finish(waiter);
+        }
+    }
+}
+
+bool waiters_want_files(const struct control *control) {
+    for (const struct waiter *waiter = control->waiters; waiter; waiter = waiter->next)
+        if (wants_files(waiter))
+            return true;
+    return false;
 }
 
 void waiters_answer_shutdown(struct control *control) {

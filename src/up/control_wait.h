@@ -12,6 +12,8 @@ enum answer {
     ANSWER_OUTCOMES, /* of one target or more: Outcome */
     ANSWER_CHANGES,  /* … of a reloaded configuration: Change */
     ANSWER_SHUTDOWN, /* no targets: when brood ends */
+    ANSWER_PENDING,  /* none either: when all files have been looked at, or its time is over */
+    ANSWER_REOPENED, /* … which the client does not want to see */
 };
 
 /* The client has none yet. NULL: no memory; the client is to be dropped. */
@@ -38,3 +40,7 @@ void waiters_on_pools(struct control *control);
 void waiters_look(struct control *control, nsec_t now);
 nsec_t waiters_deadline(const struct control *control);
 void waiters_answer_shutdown(struct control *control);
+
+/* Files have been looked at: answers who has waited for that. */
+void waiters_on_files(struct control *control);
+bool waiters_want_files(const struct control *control);

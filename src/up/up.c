@@ -236,6 +236,7 @@ static int open_control(struct up *up) {
         .engine = supervisor_engine(up->supervisor),
         .path = up->options.socket,
         .version = up->options.version,
+        .logs = up->options.service.surroundings.log_directory,
         .read_group = groups.read,
         .change_group = groups.change,
         .callbacks = &callbacks,

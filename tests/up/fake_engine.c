@@ -14,6 +14,7 @@ struct engine_pool {
     struct pool core;
     uint32_t n_workers;
     struct fake_worker workers[FAKE_WORKERS];
+    const struct capture_settings *capture;
     uint32_t retiring; /* of a scaling down: still there */
 };
 
@@ -25,6 +26,12 @@ struct engine {
     void *report_data;
     int signal;
     unsigned signals;
+    struct capture_file files[FAKE_POOLS];
+    size_t n_files;
+    uint64_t asked, answered; /* looks at files */
+    void (*peeked)(void *data);
+    void *peeked_data;
+    unsigned reopened;
 };
 
 struct engine *fake_engine_new(struct loop *loop) {
@@ -277,4 +284,71 @@ int engine_visit_workers(const struct engine_pool *pool, engine_worker_fn fn, vo
         fn(data, &facts);
     }
     return 0;
+}
+
+/* --- output: the engine stands for its capture, too */
+
+void fake_capture(struct engine_pool *pool, const struct capture_settings *settings) {
+    pool->capture = settings;
+}
+
+void fake_add_file(struct engine *engine, const struct capture_file *file) {
+    engine->files[engine->n_files++] = *file;
+}
+
+void fake_answer_looks(struct engine *engine) {
+    engine->answered = engine->asked;
+    if (engine->peeked)
+        engine->peeked(engine->peeked_data);
+}
+
+bool fake_is_looked_at(const struct engine *engine) {
+    return engine->peeked;
+}
+
+unsigned fake_reopened(const struct engine *engine) {
+    return engine->reopened;
+}
+
+struct capture *engine_capture(const struct engine *engine) {
+    return (struct capture *)engine;
+}
+
+const struct capture_settings *engine_pool_capture(const struct engine_pool *pool) {
+    return pool->capture;
+}
+
+void engine_reopen_output(struct engine *engine) {
+    engine->reopened++;
+}
+
+uint64_t capture_peek(struct capture *capture, void (*fn)(void *data), void *data) {
+    struct engine *engine = (struct engine *)capture;
+
+    engine->peeked = fn;
+    engine->peeked_data = data;
+    return ++engine->asked;
+}
+
+bool capture_has_peeked(const struct capture *capture, uint64_t ticket) {
+    const struct engine *engine = (const struct engine *)capture;
+
+    return engine->n_files == 0 || engine->answered >= ticket;
+}
+
+void capture_visit_files(const struct capture *capture, uint64_t ticket,
+    void (*fn)(void *data, const struct capture_file *file), void *data) {
+    const struct engine *engine = (const struct engine *)capture;
+
+    for (size_t i = 0; i < engine->n_files; i++) {
+        struct capture_file file = engine->files[i];
+
+        if (engine->answered < ticket)
+            file.peek = NULL;
+        fn(data, &file);
+    }
+}
+
+void capture_forget_peeks(struct capture *capture) {
+    ((struct engine *)capture)->peeked = NULL;
 }

@@ -7,7 +7,9 @@
  * core does at once; what takes time, the test does.
  */
 
+#include "run/capture.h"
 #include "run/engine.h"
+#include "run/peek.h"
 
 #define FAKE_WORKERS 16
 
@@ -33,6 +35,16 @@ void fake_report(struct engine_pool *pool, uint32_t number, enum report_kind kin
 /* The roll ends: REPORT_ROLL_DONE or _FAILED; REPORT_MAX: it is called off without a word. */
 void fake_end_roll(struct engine_pool *pool, enum report_kind kind, uint32_t worker);
 struct worker_rules *fake_rules(struct engine_pool *pool);
+
+/* How its output is captured; the settings are the test's. */
+void fake_capture(struct engine_pool *pool, const struct capture_settings *settings);
+
+/* Files of captured output: a look at them comes when the test says so, for each of them. */
+void fake_add_file(struct engine *engine, const struct capture_file *file);
+void fake_answer_looks(struct engine *engine);
+/* Looks under way or to be read, and how often files were opened anew. */
+bool fake_is_looked_at(const struct engine *engine);
+unsigned fake_reopened(const struct engine *engine);
 
 /* The last signal that was sent, and to how many. */
 int fake_signal(const struct engine *engine, unsigned *ret_times);

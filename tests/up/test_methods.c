@@ -354,7 +354,7 @@ Test(methods, status_tells_how_things_stand)
 
     CONTAINS(reply, "{'parameters':{'brood':{'pid':");
     CONTAINS(reply, "'version':'1.2'");
-    CONTAINS(reply, "'configuration':7}");
+    CONTAINS(reply, "'configuration':7,'logs':'/var/log/brood'}");
     CONTAINS(reply, "{'name':'web','state':'up','wanted':true,'workers':3,'ready':3,");
     CONTAINS(reply, "'command':'serve \\'it\\'','origin':'/etc/brood/a\\'b.conf:12'");
     CONTAINS(reply, "'workers_list':[{'pool':'web','worker':0,'role':'holder','state':'ready',");

@@ -52,6 +52,7 @@ struct control_options world_options(struct world *world) {
         .engine = world->engine,
         .path = world->path,
         .version = "1.2",
+        .logs = "/var/log/brood",
         .read_group = (gid_t)-1,
         .change_group = (gid_t)-1,
         .callbacks = &callbacks,
