@@ -30,16 +30,20 @@ int endpoint_choose(const char *option, struct endpoint *ret_address) {
     return set_default(ret_address);
 }
 
-/* Of a path whose directory is not there yet, as it is written. */
+/* What is there of the path is resolved; the rest is going to be made as it is written. */
 static void resolve(const char *path, char resolved[PATH_MAX]) {
     const char *slash = strrchr(path, '/');
-    char directory[PATH_MAX], real[PATH_MAX];
+    char prefix[PATH_MAX], real[PATH_MAX];
 
-    snprintf(
-        directory, sizeof(directory), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-    if (!realpath(directory, real))
-        strcpy(real, directory);
-    if (snprintf(resolved, PATH_MAX, "%s/%s", real, slash ? slash + 1 : path) >= PATH_MAX)
+    for (; slash; slash = memrchr(path, '/', (size_t)(slash - path))) {
+        snprintf(prefix, sizeof(prefix), "%.*s/", (int)(slash - path), path);
+        if (realpath(prefix, real))
+            break;
+    }
+    if (!slash && !realpath(".", real))
+        strcpy(real, ".");
+    if (snprintf(resolved, PATH_MAX, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
+            slash ? slash + 1 : path) >= PATH_MAX)
         strcpy(resolved, path);
 }
 
