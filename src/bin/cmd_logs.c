@@ -1,57 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 
-/* brood logs: what workers have written, read from the files alone, so that nobody need run. */
+/* brood logs: what workers have written, read from the files, so that nobody need run; with what a
+ * running supervisor has not written yet. */
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "base/macro.h"
 #include "base/nsec.h"
 #include "bin/commands.h"
+#include "bin/conf_options.h"
 #include "bin/help.h"
+#include "bin/logs_show.h"
 #include "bin/options.h"
 #include "conf/readers.h"
-#include "logs/merge.h"
+#include "ctl/request.h"
 #include "logs/when.h"
 #include "sys/wall.h"
+#include "wire/endpoint.h"
 
 /* How many of the last lines come first where somebody follows. */
 #define FOLLOW_LINES 10
 
-#define STATUS_NO_SUCH_POOL 4
-
-/* Logs that are read together: those that were there at the start, then each new one. */
-struct batch {
-    struct batch *next;
-    struct archive_list archives;
-    struct merge *merge;
-};
-
 struct logs_command {
     enum help_format help;
-    bool follow, json, previous;
+    bool follow, json, previous, reopen;
     struct {
         bool given;
         uint64_t value;
     } lines;
-    const char *since, *until, *pattern, *directory;
+    const char *since, *until, *pattern, *directory, *socket, *config;
 
     struct query query;
     regex_t regex;
     bool has_regex;
-    int directory_fd;
-    bool is_terminal, is_coloured;
+    struct logs_lines out;
+    struct logs_places places;
+    struct logs_told told;
     bool has_failed;
-    struct batch *batches;
-    char *out;
-    size_t out_size;
 };
 
 static int read_lines(const char *text, void *field) {
@@ -75,7 +66,16 @@ static const struct option_row rows[] = {
     {"previous", 0, false, NULL, NULL, AT(previous), NULL,
         "of each worker, only what the process before the last one wrote"},
     {"json", 0, false, NULL, NULL, AT(json), NULL, "one JSON object a line"},
-    {"dir", 0, false, "DIR", read_text, AT(directory), "a directory", "where the logs are"},
+    {"dir", 0, false, "DIR", read_text, AT(directory), "a directory",
+        "where the logs are; no supervisor is asked then"},
+    {"config", 'c', false, "PATH", read_text, AT(config), "a file or a directory",
+        "where none runs: the configuration that says where logs are\n"
+        "(default: /etc/brood, if it is there)"},
+    {"reopen", 0, false, NULL, NULL, AT(reopen), NULL,
+        "show nothing: tell the supervisor to open its files anew, as SIGUSR1 does"},
+    {"socket", 0, false, "PATH", read_text, AT(socket), "a path",
+        "the supervisor's socket (default: $BROOD_SOCKET, or brood/control.sock in "
+        "$XDG_RUNTIME_DIR or /run)"},
     HELP_ROW(AT(help)),
 };
 
@@ -83,7 +83,8 @@ static const struct help logs_help = {
     .name = "logs",
     .synopsis = (const char *const[]){"logs [POOL[/N]…] [OPTION…]", NULL},
     .text = "Shows what workers have written, read from the files where it is kept: over rotated "
-            "and compressed ones, all pools by time. No brood need run.",
+            "and compressed ones, all pools by time. A running brood is asked where that is, and "
+            "for what it has read and not written yet; but none need run.",
     .sections =
         (const struct help_section[]){
             {.heading = "Times",
@@ -97,11 +98,17 @@ static const struct help logs_help = {
                         {"1", "something could not be read"},
                         {"2", "usage"},
                         {"4", "there is no log of that pool"},
+                        {"5 … 8, 125", "of --reopen, as 'brood status' has them"},
                         {0},
                     }},
+            {.heading = "Examples",
+                .literal = "  brood logs -f\n"
+                           "  brood logs web/3 -n 20 --since 10min --grep 'timed? ?out'\n"
+                           "  brood logs web --previous       # of the processes that crashed\n"},
             {0},
         },
-    .see_also = "brood(1), brood-up(1), brood-status(1)",
+    .see_also =
+        "brood(1), brood-up(1), brood-status(1), brood-events(1), brood.conf(5), journalctl(1)",
 };
 
 static int usage(const char *what, const char *word, const char *expected) {
@@ -172,293 +179,144 @@ static int prepare(struct logs_command *c) {
         c->lines.given = true;
         c->lines.value = FOLLOW_LINES;
     }
-    c->is_terminal = isatty(STDOUT_FILENO) && !c->json;
-    c->is_coloured = c->is_terminal && !getenv("NO_COLOR");
+    c->out = logs_lines_init(c->json);
     return c->pattern ? compile_pattern(c) : STATUS_OK;
 }
 
-static int open_directory(struct logs_command *c) {
-    static char path[4096];
+/* Where nobody tells: where a supervisor with that socket would keep logs. -ENAMETOOLONG. */
+static int default_directory(const struct logs_command *c, char *path, bool *ret_is_usual) {
+    struct endpoint endpoint;
+    char buffer[PATH_MAX];
 
-    if (!c->directory) {
-        archive_default_directory(NULL, path, sizeof(path));
-        c->directory = path;
+    if (endpoint_choose(c->socket, &endpoint) < 0)
+        return -ENAMETOOLONG;
+    const char *identity = endpoint_identity(&endpoint, buffer);
+    *ret_is_usual = !identity;
+    return archive_default_directory(identity, path, PATH_MAX);
+}
+
+/* Returns an exit status. */
+static int choose_without_supervisor(struct logs_command *c) {
+    char fallback[PATH_MAX];
+    bool is_usual = false;
+    const char *config = c->config;
+
+    if (default_directory(c, fallback, &is_usual) < 0) {
+        fprintf(stderr, "brood logs: the path of the control socket is too long\n");
+        return STATUS_USAGE;
     }
-    c->directory_fd = open(c->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (c->directory_fd >= 0)
+    if (!config && is_usual && access(CONF_DEFAULT_DIRECTORY, F_OK) == 0)
+        config = CONF_DEFAULT_DIRECTORY;
+    int r = config ? logs_places_read(&c->places, config, fallback) : 0;
+    if (r == -EBADMSG && c->config)
+        return STATUS_USAGE;
+    r = logs_places_choose(&c->places, &c->query, fallback);
+    return r < 0 ? conf_fail("brood logs", r) : STATUS_OK;
+}
+
+/* Returns an exit status. */
+static int choose_places(struct logs_command *c) {
+    int r;
+
+    if (c->directory) {
+        r = logs_places_add(&c->places, c->directory);
+        return r < 0 ? conf_fail("brood logs", r) : STATUS_OK;
+    }
+    c->told = logs_told_init(c->socket);
+    r = logs_told_ask_places(&c->told, &c->places);
+    if (r >= 0 && (!c->told.listens || !c->told.fallback))
+        return choose_without_supervisor(c);
+    if (r >= 0)
+        r = logs_places_choose(&c->places, &c->query, c->told.fallback);
+    return r < 0 ? conf_fail("brood logs", r) : STATUS_OK;
+}
+
+/* Says of who is asked for, where that is in no file, where it is. False: of nobody. */
+static bool explain(const struct logs_command *c) {
+    const struct query *query = &c->query;
+    bool explained = false;
+
+    for (size_t i = 0; i < query->n_subjects; i++)
+        explained |= logs_places_explain(&c->places, query->subjects[i].pool);
+    for (size_t i = 0; i < c->places.n_pools && query->n_subjects == 0; i++)
+        explained |= logs_places_explain(&c->places, c->places.pools[i].name);
+    return explained;
+}
+
+static void tell_place(const struct logs_command *c, const struct logs_place *place, int error) {
+    fprintf(stderr, "brood logs: %s: %s%s\n", place->path, strerror(error),
+        error == ENOENT && !c->directory ? "; --dir says where else to look" : "");
+}
+
+/* One that is not there has no logs; where there is none at all, that is said. */
+static int open_places(struct logs_command *c) {
+    size_t n_open = 0;
+
+    for (size_t i = 0; i < c->places.count; i++) {
+        struct logs_place *place = &c->places.list[i];
+
+        place->fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        n_open += place->fd >= 0;
+        if (place->fd >= 0 || errno == ENOENT)
+            continue;
+        tell_place(c, place, errno);
+        c->has_failed = true;
+    }
+    if (n_open > 0)
         return STATUS_OK;
-    fprintf(stderr, "brood logs: %s: %s%s\n", c->directory, strerror(errno),
-        errno == ENOENT ? "; --dir says where else to look" : "");
+    if (!c->has_failed && explain(c))
+        return STATUS_NO_SUCH_POOL;
+    for (size_t i = 0; i < c->places.count && !c->has_failed; i++)
+        tell_place(c, &c->places.list[i], ENOENT);
     return STATUS_UNCLEAN;
 }
 
-static void on_trouble(void *data, const struct archive *archive, int error) {
-    struct logs_command *c = data;
-
-    c->has_failed = true;
-    fprintf(stderr, "brood logs: %s/%s: %s\n", c->directory, archive_file(archive),
-        error == ENOEXEC ? "the program that unpacks it is not installed" : strerror(error));
-}
-
-/* Lines */
-
-static void print_bytes(const struct buffer *out) {
-    fwrite(out->data, 1, out->length, stdout);
-}
-
-static int reserve(struct logs_command *c, size_t size) {
-    if (size <= c->out_size)
-        return 0;
-    char *grown = realloc(c->out, size);
-    if (!grown)
-        return -ENOMEM;
-    c->out = grown;
-    c->out_size = size;
-    return 0;
-}
-
-static void add_line(const struct logs_command *c, struct buffer *out, const struct entry *entry,
-    enum frame_format format) {
-    char memory[FRAME_PREFIX_MAX];
-    struct buffer prefix = BUFFER(memory);
-
-    frame_add_prefix(&prefix, format, entry->wall, &entry->tag);
-    if (format == FRAME_TEXT && c->is_terminal)
-        frame_add_terminal_piece(out, &prefix, entry->tag.worker, c->is_coloured, &entry->piece);
-    else
-        frame_add_piece(out, format, &prefix, &entry->piece);
-}
-
-/* Lines that never had tags are shown as they are, unless somebody wants JSON. */
-static int render(struct logs_command *c, const struct entry *entry, struct buffer *ret_out) {
-    enum frame_format format = c->json ? FRAME_JSON : entry->is_tagged ? FRAME_TEXT : FRAME_RAW;
-    size_t room = MAX(frame_piece_room(format, FRAME_PREFIX_MAX, &entry->piece),
-        frame_terminal_room(FRAME_PREFIX_MAX, &entry->piece));
-
-    if (reserve(c, room + 1) < 0)
-        return -ENOMEM;
-    *ret_out = (struct buffer){.data = c->out, .size = c->out_size};
-    add_line(c, ret_out, entry, format);
-    return 0;
-}
-
-/* The last lines: a ring of what is to be printed, once the end is known. */
-struct ring {
-    struct buffer *lines;
-    size_t size, count, next;
-};
-
-static int ring_put(struct ring *ring, const struct buffer *line) {
-    struct buffer *place = &ring->lines[ring->next];
-    char *copy = realloc(place->data, line->length + 1);
-
-    if (!copy)
-        return -ENOMEM;
-    memcpy(copy, line->data, line->length + 1);
-    *place = (struct buffer){.data = copy, .size = line->length + 1, .length = line->length};
-    ring->next = (ring->next + 1) % ring->size;
-    ring->count = MIN(ring->count + 1, ring->size);
-    return 0;
-}
-
-static void ring_print(struct ring *ring) {
-    for (size_t i = 0; i < ring->count; i++)
-        print_bytes(&ring->lines[(ring->next + ring->size - ring->count + i) % ring->size]);
-    for (size_t i = 0; i < ring->size; i++)
-        free(ring->lines[i].data);
-    free(ring->lines);
-}
-
-/* What there is now; through the ring where only the last lines are wanted. */
-static int print_now(struct logs_command *c, struct merge *merge, struct ring *ring) {
-    const struct entry *entry;
-    struct buffer line;
-    int r;
-
-    while ((r = merge_next(merge, c->follow, &entry)) > 0) {
-        r = render(c, entry, &line);
-        if (r >= 0 && ring && ring->size > 0)
-            r = ring_put(ring, &line);
-        else if (r >= 0 && !ring)
-            print_bytes(&line);
-        if (r < 0)
-            return r;
-    }
-    return r;
-}
-
-static int print_last(struct logs_command *c, struct merge *merge) {
-    struct ring ring = {.size = MIN(c->lines.value, (uint64_t)10000000)};
-
-    ring.lines = calloc(MAX(ring.size, (size_t)1), sizeof(*ring.lines));
-    if (!ring.lines)
-        return -ENOMEM;
-    int r = print_now(c, merge, &ring);
-    ring_print(&ring);
-    return r;
-}
-
-/* Logs */
-
-static bool is_read(const struct logs_command *c, const char *name) {
-    for (const struct batch *batch = c->batches; batch; batch = batch->next)
-        for (size_t i = 0; i < batch->archives.count; i++)
-            if (strcmp(batch->archives.archives[i].name, name) == 0)
-                return true;
-    return false;
-}
-
-/* Only what nobody reads yet; 0: there is nothing new. */
-static int list_new(struct logs_command *c, struct archive_list *ret_list) {
-    size_t kept = 0;
-    int r = archive_list(c->directory_fd, ret_list);
-
-    for (size_t i = 0; r >= 0 && i < ret_list->count; i++)
-        if (!is_read(c, ret_list->archives[i].name))
-            ret_list->archives[kept++] = ret_list->archives[i];
-    if (r >= 0)
-        ret_list->count = kept;
-    return r < 0 ? r : kept > 0;
-}
-
-static int add_batch(struct logs_command *c, struct archive_list *archives, uint64_t last) {
-    struct batch *batch = calloc(1, sizeof(*batch));
-
-    if (!batch) {
-        archive_list_finish(archives);
-        return -ENOMEM;
-    }
-    batch->archives = *archives;
-    batch->next = c->batches;
-    c->batches = batch;
-    return merge_new(&c->query, &batch->archives, last, on_trouble, c, &batch->merge);
-}
-
-static void free_batches(struct logs_command *c) {
-    while (c->batches) {
-        struct batch *batch = c->batches;
-
-        c->batches = batch->next;
-        merge_free(batch->merge);
-        archive_list_finish(&batch->archives);
-        free(batch);
-    }
-}
-
-static bool has_subject(const struct logs_command *c, size_t i) {
-    struct query one = {.subjects = &c->query.subjects[i], .n_subjects = 1};
-
-    for (size_t k = 0; k < c->batches->archives.count; k++)
-        if (query_wants(&one, &c->batches->archives.archives[k]))
-            return true;
-    return false;
-}
-
-/* Who follows may wait for a pool that has not written yet. */
-static int check_subjects(const struct logs_command *c) {
-    int status = STATUS_OK;
-
-    for (size_t i = 0; i < c->query.n_subjects && !c->follow; i++) {
-        if (has_subject(c, i))
-            continue;
-        fprintf(stderr, "brood logs: there is no log of '%s' in %s\n", c->query.subjects[i].pool,
-            c->directory);
-        status = STATUS_NO_SUCH_POOL;
-    }
-    return status;
-}
-
-/* Everything there is in the queue is of one kind: something has changed. */
-static int wait_for_change(int notifier) {
-    char events[4096];
-    struct pollfd change = {.fd = notifier, .events = POLLIN};
-
-    fflush(stdout);
-    while (poll(&change, 1, -1) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return read(notifier, events, sizeof(events)) < 0 && errno != EAGAIN ? -errno : 0;
-}
-
-static int print_changes(struct logs_command *c) {
-    struct archive_list fresh;
-    int r = list_new(c, &fresh);
-
-    if (r > 0)
-        r = add_batch(c, &fresh, 0);
-    else
-        archive_list_finish(&fresh);
-    for (struct batch *batch = c->batches; batch && r >= 0; batch = batch->next)
-        r = print_now(c, batch->merge, NULL);
-    return r;
-}
-
-static int follow(struct logs_command *c, int notifier) {
-    int r;
-
-    do {
-        r = print_changes(c);
-        if (r >= 0)
-            r = wait_for_change(notifier);
-    } while (r >= 0);
-    return r;
-}
-
-/* Watched before anything is read, so that nothing falls between reading and watching. */
-static int watch(const struct logs_command *c) {
-    static const uint32_t changes = IN_MODIFY | IN_CREATE | IN_MOVE | IN_DELETE;
-    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-
-    if (fd < 0 || inotify_add_watch(fd, c->directory, changes) < 0)
-        return -errno;
-    return fd;
-}
-
 static int show(struct logs_command *c) {
-    struct archive_list archives;
-    int notifier = c->follow ? watch(c) : 0;
-    int r = notifier < 0 ? notifier : list_new(c, &archives);
+    struct logs_show what = {
+        .query = &c->query,
+        .places = &c->places,
+        .told = &c->told,
+        .out = &c->out,
+        .follow = c->follow,
+        .has_last = c->lines.given,
+        .last = c->lines.value,
+    };
+    int status = logs_show(&what);
 
-    if (r >= 0)
-        r = add_batch(c, &archives, c->lines.given ? c->lines.value : 0);
-    if (r >= 0 && check_subjects(c) != STATUS_OK)
-        return STATUS_NO_SUCH_POOL;
-    if (r >= 0)
-        r = c->lines.given ? print_last(c, c->batches->merge)
-                           : print_now(c, c->batches->merge, NULL);
-    if (r >= 0 && c->follow)
-        r = follow(c, notifier);
-    if (r < 0)
-        fprintf(stderr, "brood logs: %s: %s\n", c->directory, strerror(-r));
-    return r < 0 || c->has_failed || fflush(stdout) != 0 ? STATUS_UNCLEAN : STATUS_OK;
+    return status == STATUS_OK && c->has_failed ? STATUS_UNCLEAN : status;
+}
+
+static int reopen(const struct logs_command *c) {
+    const struct ctl_call call = {
+        .command = "brood logs", .socket = c->socket, .timeout = NSEC_NEVER};
+
+    return request_run_one_take(&call, "io.brood.ReopenLogs", REQUEST_PROMPT, json_object());
 }
 
 static void finish(struct logs_command *c) {
-    free_batches(c);
     if (c->has_regex)
         regfree(&c->regex);
-    if (c->directory_fd >= 0)
-        close(c->directory_fd);
+    logs_places_finish(&c->places);
+    logs_told_finish(&c->told);
+    logs_lines_finish(&c->out);
     free(c->query.subjects);
-    free(c->out);
 }
 
 int command_logs(int argc, char **argv) {
-    struct logs_command c = {.directory_fd = -1};
+    struct logs_command c = {0};
     struct option_table table = {"Options", rows, ELEMENTS(rows), &c};
     int status = parse_words(&c, &table, argc, argv);
 
-    if (status == STATUS_OK && c.help) {
+    if (status == STATUS_OK && c.help)
         help_print(&logs_help, &table, 1, c.help);
-        finish(&c);
-        return STATUS_OK;
+    else if (status == STATUS_OK && c.reopen)
+        status = reopen(&c);
+    else {
+        status = status == STATUS_OK ? prepare(&c) : status;
+        status = status == STATUS_OK ? choose_places(&c) : status;
+        status = status == STATUS_OK ? open_places(&c) : status;
+        status = status == STATUS_OK ? show(&c) : status;
     }
-    if (status == STATUS_OK)
-        status = prepare(&c);
-    if (status == STATUS_OK)
-        status = open_directory(&c);
-    if (status == STATUS_OK)
-        status = show(&c);
     finish(&c);
     return status;
 }

@@ -14,9 +14,17 @@
 #include "ctl/clock.h"
 #include "ctl/explain.h"
 
+static nsec_t patience_of(const struct ctl_call *call) {
+    return call->patience > 0 ? call->patience : CONNECTION_ANSWER;
+}
+
 /* A blocking connect() with an end: that of a full backlog is the time to send. */
-static int connect_to(const struct endpoint *address, int *ret_fd) {
-    struct timeval patience = {.tv_sec = CONNECTION_ANSWER / NSEC_PER_SEC};
+static int connect_to(const struct ctl_call *call, const struct endpoint *address, int *ret_fd) {
+    nsec_t wait = patience_of(call);
+    struct timeval patience = {
+        .tv_sec = (time_t)(wait / NSEC_PER_SEC),
+        .tv_usec = (suseconds_t)(wait % NSEC_PER_SEC / NSEC_PER_USEC),
+    };
     struct sockaddr_un name;
     socklen_t length = endpoint_fill(address, &name);
     int r, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -62,6 +70,8 @@ static void owner_of(const char *path, char name[64]) {
 }
 
 static int tell_absent(const struct ctl_call *call, const char *path, bool tried_system) {
+    if (call->may_be_absent)
+        return CTL_ABSENT;
     ctl_say(call,
         "nothing listens on %s%s: no supervisor runs there; start one with 'brood up', or name its "
         "socket with --socket",
@@ -103,11 +113,11 @@ int connection_open(const struct ctl_call *call, struct connection *ret_connecti
         return CTL_USAGE;
     }
     const struct endpoint first = address;
-    int r = connect_to(&address, &fd);
+    int r = connect_to(call, &address, &fd);
     bool again = is_absent(r) && named == 0 && strcmp(address.path, ENDPOINT_SYSTEM) != 0;
     if (again) {
         strcpy(address.path, ENDPOINT_SYSTEM);
-        r = connect_to(&address, &fd);
+        r = connect_to(call, &address, &fd);
     }
     if (is_absent(r))
         return tell_absent(call, first.path, again);
@@ -246,7 +256,8 @@ int connection_poll(struct connection *connection, struct varlink_reply *ret_rep
 
 int connection_ask_take(struct connection *connection, const char *method, json_t *parameters,
     struct varlink_reply *ret_reply) {
-    int status = connection_send_take(connection, method, parameters, 0, CONNECTION_ANSWER);
+    int status =
+        connection_send_take(connection, method, parameters, 0, patience_of(connection->call));
 
     *ret_reply = (struct varlink_reply){0};
     return status == CTL_OK ? connection_receive(connection, ret_reply) : status;

@@ -13,7 +13,7 @@
 #include "wire/frames.h"
 #include "wire/varlink.h"
 
-/* Within this a supervisor answers what it need not wait for. */
+/* Within this a supervisor answers what it need not wait for, unless a call has less patience. */
 #define CONNECTION_ANSWER (10 * NSEC_PER_SEC)
 
 struct connection {
@@ -25,7 +25,7 @@ struct connection {
     struct frames frames;
 };
 
-/* Opens it within CONNECTION_ANSWER. */
+/* Opens it within the call's patience. */
 int connection_open(const struct ctl_call *call, struct connection *ret_connection);
 void connection_finish(struct connection *connection);
 

@@ -33,6 +33,8 @@ struct ctl_call {
     const char *condition; /* of wait */
     const char *signal;    /* of signal; NULL: the last word */
     nsec_t timeout;        /* NSEC_NEVER: none */
+    nsec_t patience;       /* with what is answered at once; 0: CONNECTION_ANSWER */
+    bool may_be_absent;    /* that nothing listens need not be said */
     int help;              /* enum help_format */
     bool all;
     bool no_wait;

@@ -72,9 +72,9 @@ static void init(struct archive *archive, int directory, const char *name) {
     parse_raw_name(archive, pool);
 }
 
-static bool is_known(const struct archive_list *list, const char *name) {
+static bool is_known(const struct archive_list *list, int directory, const char *name) {
     for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->archives[i].name, name) == 0)
+        if (list->archives[i].directory == directory && strcmp(list->archives[i].name, name) == 0)
             return true;
     return false;
 }
@@ -98,10 +98,10 @@ static bool log_name(const char *file, char name[SEGMENT_NAME_MAX]) {
     return false;
 }
 
-static int add(struct archive_list *list, int directory, const char *name) {
+int archive_list_add_log(int directory, const char *name, struct archive_list *list) {
     struct archive *grown;
 
-    if (is_known(list, name))
+    if (is_known(list, directory, name))
         return 0;
     grown = reallocarray(list->archives, list->count + 1, sizeof(*grown));
     if (!grown)
@@ -115,24 +115,21 @@ static int by_name(const void *a, const void *b) {
     return strcmp(((const struct archive *)a)->name, ((const struct archive *)b)->name);
 }
 
-int archive_list(int directory, struct archive_list *ret_list) {
+int archive_list_add(int directory, struct archive_list *list) {
     int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *stream = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
     char name[SEGMENT_NAME_MAX];
     int r = 0;
 
-    *ret_list = (struct archive_list){0};
     if (!stream)
         return -errno;
     while (r >= 0 && (entry = readdir(stream)))
         if (log_name(entry->d_name, name))
-            r = add(ret_list, directory, name);
+            r = archive_list_add_log(directory, name, list);
     closedir(stream);
-    if (r < 0)
-        archive_list_finish(ret_list);
-    else if (ret_list->count > 0)
-        qsort(ret_list->archives, ret_list->count, sizeof(struct archive), by_name);
+    if (list->count > 0)
+        qsort(list->archives, list->count, sizeof(struct archive), by_name);
     return r;
 }
 
@@ -160,6 +157,26 @@ static void leave_out_copies(struct segment_list *list) {
     list->count = kept;
 }
 
+static bool is_of_tail(const struct archive *archive, const char *file) {
+    const struct tail *tail = archive->tail;
+    struct stat status;
+
+    return fstatat(archive->directory, file, &status, 0) == 0 && status.st_dev == tail->device &&
+           status.st_ino == tail->inode;
+}
+
+/* A log that ends with its tail has no files behind that one. */
+static void end_at_tail(struct archive *archive) {
+    struct segment_list *list = &archive->list;
+
+    archive->ends_rotated = false;
+    for (size_t i = 0; i < list->count && !archive->ends_rotated; i++) {
+        archive->ends_rotated = is_of_tail(archive, list->segments[i].file);
+        if (archive->ends_rotated)
+            list->count = i + 1;
+    }
+}
+
 /* The files from `next_sequence` on. */
 static int look(struct archive *archive) {
     segment_list_finish(&archive->list);
@@ -168,6 +185,8 @@ static int look(struct archive *archive) {
     if (r < 0)
         return r;
     leave_out_copies(&archive->list);
+    if (archive->tail && archive->tail->inode != 0 && !archive->tail->goes_on)
+        end_at_tail(archive);
     archive->at = 0;
     while (archive->at < archive->list.count &&
            archive->list.segments[archive->at].sequence < archive->next_sequence)
@@ -178,7 +197,11 @@ static int look(struct archive *archive) {
 static int open_file(struct archive *archive, const char *file, enum segment_packing packing) {
     archive->reader = reader_free(archive->reader);
     strcpy(archive->file, file);
-    return reader_open(archive->directory, file, packing, &archive->origin, &archive->reader);
+    int r = reader_open(archive->directory, file, packing, &archive->origin, &archive->reader);
+
+    if (r >= 0 && archive->tail)
+        reader_set_tail(archive->reader, archive->tail, false);
+    return r;
 }
 
 /* Lines without a time of their own come when their file was rotated, or written to last. */
@@ -232,17 +255,49 @@ static int open_listed(struct archive *archive) {
     return r < 0 ? r : 1;
 }
 
+/* The tail alone, behind all files or, where it has none, before the one that came after it. */
+static int open_tail(struct archive *archive) {
+    archive->reader = reader_free(archive->reader);
+    archive->is_current = false;
+    archive->origin.wall = written_last(archive);
+    int r = reader_open(
+        archive->directory, "/dev/null", SEGMENT_PLAIN, &archive->origin, &archive->reader);
+
+    if (r < 0)
+        return r;
+    reader_set_tail(archive->reader, archive->tail, true);
+    return 1;
+}
+
+/* Whether it is still to come, though there is no file of its own. */
+static bool lacks_tail(const struct archive *archive) {
+    return archive->tail && !archive->tail->is_met && !archive->tail->goes_on;
+}
+
 /* 1: there is a file, or it is worth trying again; 0: there is none. */
 static int open_next(struct archive *archive) {
+    const struct tail *tail = archive->tail;
+
+    if (tail && tail->is_met && !tail->goes_on)
+        return 0;
     if (archive->at < archive->list.count)
         return open_listed(archive);
-    return open_current(archive);
+    if (archive->ends_rotated)
+        return 0;
+    if (tail && !tail->is_met && tail->inode == 0)
+        return open_tail(archive);
+    int r = open_current(archive);
+    return r == 0 && lacks_tail(archive) ? open_tail(archive) : r;
 }
 
 int archive_begin(struct archive *archive, uint64_t since, size_t first) {
     archive->reader = reader_free(archive->reader);
     archive->is_current = false;
     archive->next_sequence = 0;
+    if (archive->tail) {
+        archive->tail->is_met = false;
+        archive->tail->matched = 0;
+    }
     int r = look(archive);
 
     /* The name has full seconds: what was written within that second is later. */
@@ -305,14 +360,26 @@ int archive_next(struct archive *archive, bool follow, struct entry **ret_entry)
             r = read_current(archive, follow, ret_entry);
         else if (archive->reader)
             r = read_rotated(archive, ret_entry);
-        if (r == -EAGAIN)
+        if (r == -EAGAIN && !lacks_tail(archive))
             return 0;
-        if (r != 0)
+        if (r != 0 && r != -EAGAIN)
             return r;
-        r = open_next(archive);
+        r = r == -EAGAIN ? open_tail(archive) : open_next(archive);
         if (r <= 0)
             return r;
     }
+}
+
+bool archive_has_tail(const struct archive *archive) {
+    struct segment_list list;
+    bool found = is_of_tail(archive, archive->name);
+
+    if (found || segment_list(archive->directory, archive->name, &list) < 0)
+        return found;
+    for (size_t i = 0; i < list.count && !found; i++)
+        found = is_of_tail(archive, list.segments[i].file);
+    segment_list_finish(&list);
+    return found;
 }
 
 const char *archive_file(const struct archive *archive) {

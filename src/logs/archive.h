@@ -23,11 +23,13 @@ struct archive {
     char name[SEGMENT_NAME_MAX];
     struct entry origin; /* pool, and in raw worker and stream: what the name says */
     bool is_raw;
+    struct tail *tail; /* the caller's; NULL: it is read as it is in the files */
 
     struct segment_list list;
     size_t at;                   /* the next of `list` */
     uint64_t next_sequence;      /* of the first file that has not been begun */
     struct reader *reader;       /* NULL: none open */
+    bool ends_rotated;           /* the last of `list` is the tail's: there is nothing behind it */
     bool is_current;             /* it reads the file that is, or was, written to */
     char file[SEGMENT_NAME_MAX]; /* what it reads */
 };
@@ -37,9 +39,16 @@ struct archive_list {
     size_t count;
 };
 
-/* The logs of a directory, by name. */
-int archive_list(int directory, struct archive_list *ret_list);
+/* Adds the logs of a directory, by name. The list is empty ({0}) before the first. */
+int archive_list_add(int directory, struct archive_list *list);
+
+/* Adds one log, whether it has files or not. */
+int archive_list_add_log(int directory, const char *name, struct archive_list *list);
+
 void archive_list_finish(struct archive_list *list);
+
+/* Whether the file of its tail is among its files, and not packed yet. */
+bool archive_has_tail(const struct archive *archive);
 
 /*
  * Begins to read, leaving out files whose last line is older than `since` and those before number

@@ -25,6 +25,10 @@ struct reader {
     struct frame frame;
     struct frame_input input;
     struct entry entry;
+    struct tail *tail; /* NULL: none, or it is over */
+    uint64_t left;     /* bytes before the tail */
+    bool is_torn;      /* the file ended in the middle of a line there */
+    size_t given;      /* bytes of the tail; SIZE_MAX: it has come already */
     char bytes[READ_SIZE];
 };
 
@@ -109,16 +113,101 @@ static int keep_rest(struct reader *reader) {
 }
 
 /* 1: there is more; 0: not now. */
-static int fill(struct reader *reader) {
+static int read_file(struct reader *reader, size_t most) {
     ssize_t n;
 
     do
-        n = read(reader->fd, reader->bytes, sizeof(reader->bytes));
+        n = read(reader->fd, reader->bytes, most);
     while (n < 0 && errno == EINTR);
     if (n < 0)
         return -errno;
     reader->input = (struct frame_input){reader->bytes, (size_t)n};
     return n > 0;
+}
+
+static bool is_of_tail(const struct reader *reader, const struct tail *tail) {
+    struct stat status;
+
+    return tail->inode != 0 && fstat(reader->fd, &status) == 0 && status.st_dev == tail->device &&
+           status.st_ino == tail->inode;
+}
+
+void reader_set_tail(struct reader *reader, struct tail *tail, bool is_last) {
+    if (tail->is_met) {
+        reader->tail = tail->goes_on && tail->matched < tail->n_pending ? tail : NULL;
+        reader->given = SIZE_MAX;
+        return;
+    }
+    bool is_own = is_of_tail(reader, tail);
+    if (!is_own && !is_last)
+        return;
+    tail->is_met = true;
+    reader->tail = tail;
+    reader->left = is_own ? tail->size : UINT64_MAX;
+}
+
+/*
+ * It did not come as it was told: what the line that differs begins with is read once more, unless
+ * that is a torn one, which has been shown as it was told.
+ */
+static void give_up_matching(struct reader *reader, size_t n) {
+    struct tail *tail = reader->tail;
+    const char *newline = memrchr(tail->bytes, '\n', tail->matched);
+    size_t line = newline ? tail->matched - (size_t)(newline + 1 - tail->bytes) : tail->matched;
+
+    tail->matched = tail->n_pending;
+    reader->tail = NULL;
+    reader->frame = (struct frame){.limit = reader->frame.limit, .carry = reader->frame.carry};
+    if (!newline && reader->is_torn)
+        frame_skip_line(&reader->frame);
+    if (lseek(reader->fd, -(off_t)(n + line), SEEK_CUR) >= 0)
+        reader->input.length = 0;
+}
+
+/* Passes over what has been told. */
+static void match(struct reader *reader) {
+    struct tail *tail = reader->tail;
+    struct frame_input *input = &reader->input;
+    size_t most = MIN(input->length, tail->n_pending - tail->matched), n = 0;
+
+    while (n < most && input->bytes[n] == tail->bytes[tail->matched + n])
+        n++;
+    input->bytes += n;
+    input->length -= n;
+    tail->matched += n;
+    if (n < most)
+        give_up_matching(reader, input->length);
+    else if (tail->matched == tail->n_pending)
+        reader->tail = NULL;
+}
+
+static int give_tail(struct reader *reader) {
+    struct tail *tail = reader->tail;
+
+    reader->given = SIZE_MAX;
+    reader->is_torn = reader->frame.carried > 0;
+    reader->input = (struct frame_input){tail->bytes, tail->length};
+    if (tail->goes_on && tail->n_pending == 0)
+        reader->tail = NULL;
+    return 1;
+}
+
+static int fill(struct reader *reader) {
+    struct tail *tail = reader->tail;
+    int r;
+
+    if (!tail)
+        return read_file(reader, sizeof(reader->bytes));
+    if (reader->given == SIZE_MAX) {
+        r = tail->goes_on ? read_file(reader, sizeof(reader->bytes)) : 0;
+        if (r > 0)
+            match(reader);
+        return r;
+    }
+    r = read_file(reader, (size_t)MIN((uint64_t)sizeof(reader->bytes), reader->left));
+    if (r > 0)
+        reader->left -= reader->input.length;
+    return r != 0 ? r : give_tail(reader);
 }
 
 int reader_next(struct reader *reader, bool to_end, struct entry **ret_entry) {

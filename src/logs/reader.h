@@ -8,6 +8,7 @@
 
 #include "logs/entry.h"
 #include "logs/segment.h"
+#include "logs/tail.h"
 
 struct reader;
 
@@ -17,6 +18,12 @@ struct reader;
  */
 int reader_open(int directory, const char *file, enum segment_packing packing,
     const struct entry *origin, struct reader **ret_reader);
+
+/*
+ * The file, just opened, is one of a log with that tail: it ends with it if it is the tail's, or
+ * in any case with `is_last`. What the tail has told already is passed over.
+ */
+void reader_set_tail(struct reader *reader, struct tail *tail, bool is_last);
 
 /* Accepts NULL; returns NULL. */
 struct reader *reader_free(struct reader *reader);

@@ -25,13 +25,29 @@ struct capture;
 struct capture_pool;
 struct capture_process;
 
+/* enumerator, what clients of the control socket are told */
+#define CAPTURE_TARGETS(X)                                                                         \
+    X(NONE, "none")     /* not captured */                                                         \
+    X(FILE, "log")      /* POOL.log; in raw, for each worker and stream POOL@WORKER.STREAM.log */  \
+    X(OUTPUT, "output") /* brood's own standard output, coloured by worker on a terminal */        \
+    X(SYSLOG, "syslog") /* RFC 5424 */                                                             \
+    X(JOURNAL, "journal") /* the journal's own protocol */
+
 enum capture_target {
-    CAPTURE_NONE,    /* not captured */
-    CAPTURE_FILE,    /* POOL.log; in raw, one for each worker and stream: POOL@WORKER.STREAM.log */
-    CAPTURE_OUTPUT,  /* brood's own standard output, coloured by worker on a terminal */
-    CAPTURE_SYSLOG,  /* RFC 5424 */
-    CAPTURE_JOURNAL, /* the journal's own protocol */
+#define X(name, text) CAPTURE_##name,
+    CAPTURE_TARGETS(X)
+#undef X
 };
+
+static inline const char *capture_target_name(enum capture_target target) {
+    static const char *const names[] = {
+#define X(name, text) [CAPTURE_##name] = (text),
+        CAPTURE_TARGETS(X)
+#undef X
+    };
+
+    return names[target];
+}
 
 enum capture_overflow {
     CAPTURE_BLOCK,

@@ -169,18 +169,6 @@ static void add_origin(struct buffer *buffer, const struct pool_line *line) {
     buffer_add_format(buffer, ":%u\"", origin.line);
 }
 
-static const char *target_name(enum capture_target target) {
-    static const char *const names[] = {
-        [CAPTURE_NONE] = "none",
-        [CAPTURE_FILE] = "log",
-        [CAPTURE_OUTPUT] = "output",
-        [CAPTURE_SYSLOG] = "syslog",
-        [CAPTURE_JOURNAL] = "journal",
-    };
-
-    return names[target];
-}
-
 static void add_output(struct buffer *buffer, const struct engine_pool *pool) {
     static const struct capture_settings nothing;
     const struct capture_settings *capture = engine_pool_capture(pool) ?: &nothing;
@@ -188,8 +176,8 @@ static void add_output(struct buffer *buffer, const struct engine_pool *pool) {
 
     buffer_add_json_key(buffer, "output");
     buffer_add_text(buffer, "{");
-    buffer_add_json_text(buffer, "stdout", target_name(targets[FRAME_OUT]));
-    buffer_add_json_text(buffer, "stderr", target_name(targets[FRAME_ERR]));
+    buffer_add_json_text(buffer, "stdout", capture_target_name(targets[FRAME_OUT]));
+    buffer_add_json_text(buffer, "stderr", capture_target_name(targets[FRAME_ERR]));
     if (targets[FRAME_OUT] == CAPTURE_FILE || targets[FRAME_ERR] == CAPTURE_FILE)
         buffer_add_json_text(buffer, "directory", capture->file.directory);
     buffer_add_text(buffer, "}");

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * How a log went on at one moment, as told by who writes it: which file it was and how far it had
+ * been written, and the bytes that were to stand behind that and are in memory only. A log that is
+ * read with a tail ends there; or it goes on, and what is then found in the files, as it was told,
+ * is passed over.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tail {
+    uint64_t device, inode; /* inode 0: there was no file */
+    uint64_t size;
+    const char *bytes;
+    size_t n_pending; /* the first of them will be in the files */
+    size_t length;    /* all that are to be shown; with `goes_on` no more than these */
+    bool goes_on;
+
+    /* Where reading is. */
+    bool is_met;    /* the file has been found, or it is clear that there is none */
+    size_t matched; /* bytes that have been found in the files since */
+};
