@@ -114,8 +114,12 @@ static int read_tail(const json_t *file, const struct logs_places *places, bool 
     const char *path = text_of(file, "path"), *slash = path ? strrchr(path, '/') : NULL;
 
     *ret_tail = (struct logs_tail){
-        .tail = {number_of(file, "device"), number_of(file, "inode"), number_of(file, "size"),
-            .goes_on = goes_on},
+        .tail =
+            {
+                number_of(file, "device"),
+                number_of(file, "inode"),
+                number_of(file, "size"),
+            },
         .place = slash ? logs_places_find(places, path, (size_t)(slash - path)) : -1,
     };
     if (ret_tail->place < 0 || strlen(slash + 1) >= SEGMENT_NAME_MAX)
@@ -123,7 +127,9 @@ static int read_tail(const json_t *file, const struct logs_places *places, bool 
     ret_tail->name = strdup(slash + 1);
     bool fine = ret_tail->name && add_bytes(ret_tail, text_of(file, "pending"));
     ret_tail->tail.n_pending = ret_tail->tail.length;
-    if (fine && !goes_on)
+    if (fine && goes_on)
+        tail_go_on(&ret_tail->tail);
+    else if (fine)
         fine = add_bytes(ret_tail, text_of(file, "unfinished"));
     return fine ? 1 : -ENOMEM;
 }

@@ -17,10 +17,18 @@ struct tail {
     uint64_t size;
     const char *bytes;
     size_t n_pending; /* the first of them will be in the files */
-    size_t length;    /* all that are to be shown; with `goes_on` no more than these */
-    bool goes_on;
+    size_t length;    /* all that are to be shown */
+    bool goes_on;     /* no more than these, to the end of a line: see tail_go_on() */
 
     /* Where reading is. */
     bool is_met;    /* the file has been found, or it is clear that there is none */
     size_t matched; /* bytes that have been found in the files since */
 };
+
+/* The log goes on: what is no whole line yet is told when it is one. */
+static inline void tail_go_on(struct tail *tail) {
+    while (tail->n_pending > 0 && tail->bytes[tail->n_pending - 1] != '\n')
+        tail->n_pending--;
+    tail->length = tail->n_pending;
+    tail->goes_on = true;
+}

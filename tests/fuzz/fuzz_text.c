@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
-/* base/text: numbers, durations, sizes, lists, distances. */
+/* base/text: numbers, durations, sizes, lists, distances; base/base64. */
 
+#include "base/base64.h"
 #include "base/text.h"
 #include "fuzz.h"
 
@@ -50,6 +51,23 @@ static void try_list(const char *text) {
     }
 }
 
+/* What is read is what is written. */
+static void try_base64(const char *text) {
+    size_t length = strlen(text), n = SIZE_MAX;
+    char *bytes = malloc(BASE64_DECODED(length) + 1);
+    struct buffer again = {.data = malloc(length + 1), .size = length + 1};
+
+    if (!bytes || !again.data)
+        abort();
+    if (base64_decode(text, length, bytes, &n) == 0) {
+        again.data[0] = '\0';
+        buffer_add_base64(&again, bytes, n);
+        PROMISE(n <= BASE64_DECODED(length) && !again.cut && strcmp(again.data, text) == 0);
+    }
+    free(bytes);
+    free(again.data);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *text = fuzz_text(data, size);
     size_t half = strlen(text) / 2;
@@ -57,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     try_numbers(text);
     try_duration(text);
     try_list(text);
+    try_base64(text);
     PROMISE(text_distance(text, text + half) == text_distance(text + half, text));
     free(text);
     return 0;

@@ -46,6 +46,14 @@ static struct engine *engine;
 static struct loop *loop;
 static struct control *control;
 
+static void add_files(void) {
+    static char bytes[] = "\xff\0\n half";
+    static struct peek peek = {.bytes = bytes, .n_pending = 3, .length = sizeof(bytes) - 1};
+
+    fake_add_file(engine, &(struct capture_file){"web", "/\xfe/web.log", &peek});
+    fake_add_file(engine, &(struct capture_file){"db", "/db.log", NULL});
+}
+
 static void begin(void) {
     static const struct control_callbacks callbacks = {
         reload_config, scale, configuration, shut_down, origin};
@@ -58,6 +66,7 @@ static void begin(void) {
     engine = fake_engine_new(loop);
     fake_add_pool(engine, "web", 3);
     fake_add_pool(engine, "db", 1);
+    add_files();
     struct control_options options = {
         .engine = engine,
         .path = path,
@@ -87,6 +96,8 @@ static void move_workers(unsigned chance) {
             fake_move(pool, k, (enum worker_state)((chance + i + k) % WORKER_STATE_MAX));
         fake_end_roll(pool, chance % 2 ? REPORT_ROLL_DONE : REPORT_ROLL_FAILED, 0);
     }
+    if (chance % 2)
+        fake_answer_looks(engine);
     settle();
 }
 
@@ -127,5 +138,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     close(pair[1]);
     settle();
     PROMISE(control->n_clients == 0 && !control->waiters && !control->first);
+    PROMISE(!fake_is_looked_at(engine));
     return 0;
 }

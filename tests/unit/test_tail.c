@@ -58,8 +58,9 @@ static void tell(const char *pending, const char *more, bool goes_on) {
         .bytes = bytes,
         .n_pending = strlen(pending),
         .length = strlen(bytes),
-        .goes_on = goes_on,
     };
+    if (goes_on)
+        tail_go_on(&tail);
 }
 
 static struct archive *open_archive(void) {
@@ -159,6 +160,18 @@ Test(tail, is_not_told_twice_when_it_goes_on)
     READS(archive, "five|");
     append("web.log", "four\n");
     READS(archive, "four|");
+}
+
+Test(tail, goes_on_behind_whole_lines)
+{
+    append("web.log", "one\n");
+    tell("two\nthr", "", true);
+    struct archive *archive = open_archive();
+    READS(archive, "one|two|");
+    append("web.log", "two\nthr");
+    rename("web.log", "web.log.20261122T190000Z-000001");
+    append("web.log", "four\n");
+    READS(archive, "thr|four|");
 }
 
 Test(tail, goes_on_in_the_file_that_was_not_there)
