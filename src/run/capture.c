@@ -92,6 +92,8 @@ int capture_free(struct capture *capture, nsec_t patience) {
         stream_drain(stream);
         stream_end(stream);
     }
+    for (struct capture_sink *sink = capture->sinks; sink; sink = sink->next)
+        capture_peek_abandon(sink);
     nsec_t deadline = nsec_add(loop_clock(), patience);
     int r = capture_writers_free(capture, deadline);
     int packed = packer_free(capture->packer, deadline);

@@ -136,7 +136,7 @@ void capture_low_release(struct capture *capture, int place);
 /* A look has come back. */
 void capture_peeked(struct peek *peek);
 
-/* The sink goes, and with it what is known of it. */
+/* The sink goes, or its writer: what is known of it, or under way, is forgotten. */
 void capture_peek_abandon(struct capture_sink *sink);
 
 /* -ETIMEDOUT where one could not be waited for. */
