@@ -399,6 +399,19 @@ def test_a_disk_that_does_not_answer_and_an_answer_that_is_cut(ask):
     assert done.stdout == "2026-11-22\n" and "only the beginning" in done.stderr
 
 
+def test_a_file_that_was_packed_meanwhile_is_asked_for_again(ask):
+    asked = []
+
+    def answers(path):
+        def answer(_parameters):
+            seen = os.stat(path)
+            asked.append(path)
+            return told(path, device=seen.st_dev, inode=seen.st_ino + (len(asked) < 3), size=0)
+        return answer
+
+    assert ask(answers).stdout == "" and len(asked) == 3
+
+
 # Opening files anew.
 
 def test_reopen(up, source, logs):
