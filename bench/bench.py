@@ -9,6 +9,7 @@ import sys
 import time
 
 import chart
+import logs
 import measure
 import peers
 import targets
@@ -30,6 +31,11 @@ MEASURES = {
     "crowd": measure.crowd,
     "memory": lambda b, name: measure.memory(b, name, SIZES),
     "idle": measure.idle,
+    "lograw": logs.throughput,
+    "logtext": logs.throughput,
+    "loglines": logs.throughput,
+    "logmany": logs.many,
+    "logrestart": logs.restart,
 }
 
 
@@ -125,7 +131,7 @@ def main():
             if not supervisor.brood and supervisor.name != "floor":
                 supervisor.most = 100  # starting a thousand takes them seconds
     rounds = options.rounds or (4 if options.quick else 40)
-    bench = Bench(options.tools, found, rounds, 1 if options.quick else 10, 10, _say)
+    bench = Bench(options.tools, found, rounds, 1 if options.quick else 10, 10, options.quick, _say)
     sections, begin = [], time.monotonic()
     for name in options.only or MEASURES:
         section = MEASURES[name](bench, name)

@@ -38,6 +38,8 @@ PANELS = [
     Panel("cost", "cpu", "supervisor CPU for a restart, µs", "{:.0f}"),
     Panel("cost", "calls", "supervisor system calls for a restart", "{:.1f}"),
     Panel("memory", "pss1000", "supervisor PSS at 1000 workers, KiB", "{:.0f}"),
+    Panel("lograw", "rate", "output captured as it is, MB/s (more is better)", "{:.0f}"),
+    Panel("logtext", "rate", "output captured with timestamps, MB/s (more is better)", "{:.0f}"),
 ]
 
 

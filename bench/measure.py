@@ -150,36 +150,44 @@ def cost(bench, name):
     return section
 
 
+def pair_columns(base, other):
+    return [Column(base, f"p50 {base} µs"), Column(other, f"p50 {other} µs"),
+            Column("x", f"× {base}", "{:.2f}"), Column("low", "25 %", "{:.2f}"),
+            Column("high", "75 %", "{:.2f}"), Column("n", "n", "{}")]
+
+
+def pair(bench, section, name, base, other, rounds):
+    """A row for restarts of `other` beside those of `base`: each is (key, supervisor, workers)."""
+    taken = {base[0]: Samples(), other[0]: Samples()}
+    with staged(bench) as stage:
+        for key, supervisor, n in (base, other):
+            stage.start(key, supervisor, n)
+        stage.wait_up()
+        for key in list(stage.samplers):  # warm-up, not counted
+            stage.attempt(key, lambda sampler: sampler.ask("restart 50"))
+        for number, key in stage.turns(rounds, f"{section.name} {name}"):
+            answer = stage.attempt(key, lambda sampler: sampler.ask("restart 25"))
+            taken[key].add(number, answer or [])
+        if stage.failed:
+            section.failed[name] = ", ".join(stage.failed.values())
+            return
+    first, second = taken.values()
+    low, high = second.ratio_range(first)
+    section.rows[name] = {
+        base[0]: median(first.all) / 1e3, other[0]: median(second.all) / 1e3,
+        "x": second.ratio(first), "low": low, "high": high, "n": len(second.all)}
+    section.samples[name] = {key: s.rounds for key, s in taken.items()}
+
+
 def crowd(bench, name):
     section = Section(
         name, f"one restart beside {CROWD} idle workers",
         f"As above, one of {CROWD + 1} workers killed again and again, in turns with a pool of 1"
-        " under the same supervisor.",
-        [Column("alone", "p50 alone µs"), Column("beside", "p50 beside µs"),
-         Column("x", "× alone", "{:.2f}"), Column("low", "25 %", "{:.2f}"),
-         Column("high", "75 %", "{:.2f}"), Column("n", "n", "{}")])
+        " under the same supervisor.", pair_columns("alone", "beside"))
     for supervisor in bench.supervisors:
-        if supervisor.most <= CROWD or supervisor.one_each:
-            continue
-        taken = {"alone": Samples(), "beside": Samples()}
-        with staged(bench) as stage:
-            stage.start("alone", supervisor, 1)
-            stage.start("beside", supervisor, CROWD + 1)
-            stage.wait_up()
-            for key in list(stage.samplers):  # warm-up, not counted
-                stage.attempt(key, lambda sampler: sampler.ask("restart 50"))
-            for number, key in stage.turns(2 * bench.rounds, f"{name} {supervisor.name}"):
-                answer = stage.attempt(key, lambda sampler: sampler.ask("restart 25"))
-                taken[key].add(number, answer or [])
-            if stage.failed:
-                section.failed[supervisor.name] = ", ".join(stage.failed.values())
-                continue
-        low, high = taken["beside"].ratio_range(taken["alone"])
-        section.rows[supervisor.name] = {
-            "alone": median(taken["alone"].all) / 1e3, "beside": median(taken["beside"].all) / 1e3,
-            "x": taken["beside"].ratio(taken["alone"]), "low": low, "high": high,
-            "n": len(taken["beside"].all)}
-        section.samples[supervisor.name] = {key: s.rounds for key, s in taken.items()}
+        if supervisor.most > CROWD and not supervisor.one_each:
+            pair(bench, section, supervisor.name, ("alone", supervisor, 1),
+                 ("beside", supervisor, CROWD + 1), 2 * bench.rounds)
     return section
 
 

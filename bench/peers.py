@@ -34,6 +34,7 @@ class Supervisor:
     most: int = 10_001    # workers that it can be asked for
     kills: int = 25       # single restarts in one turn; 1 where each takes a second
     brood: bool = False   # one of ours: the targets are for it
+    begin: tuple = ()     # of ours, what its command line begins with
 
     @property
     def slow(self):
@@ -90,9 +91,15 @@ restart-limit-count = 0
             os.path.join(job.dir, "socket")]
 
 
-def _brood(path, loop):
-    return lambda job: [path, "run", "-q", f"--loop={loop}", "--restart", "always", "--backoff",
-                        "none", "-n", str(job.n), "--", job.worker]
+def _brood(label, path, loop):
+    begin = (path, "run", "-q", f"--loop={loop}")
+    return Supervisor(f"{label} {loop}", lambda job: keep_alive(begin, job), brood=True, begin=begin)
+
+
+def keep_alive(begin, job, *options):
+    """brood's command line, with `options` of `brood run`."""
+    return [*begin, "--restart", "always", "--backoff", "none", *options, "-n", str(job.n), "--",
+            job.worker]
 
 
 def _tornado(job):
@@ -121,7 +128,7 @@ TORNADO = Supervisor("tornado", _tornado, most=1000,
                      note="fork_processes(), whose children exec the worker")
 
 
-def _debian_version(program):
+def debian_version(program):
     """The version of the package that `program` is from, where there are packages."""
     path = shutil.which(program)
     try:
@@ -151,11 +158,10 @@ def find(tools, broods):
         if not os.access(path, os.X_OK):
             missing.append((label, f"{path} is no program"))
             continue
-        found += [Supervisor(f"{label} {loop}", _brood(path, loop), brood=True)
-                  for loop in ("uring", "epoll")]
+        found += [_brood(label, path, loop) for loop in ("uring", "epoll")]
     for program, peer in PEERS:
         if shutil.which(program):
-            peer.version = _debian_version(program)
+            peer.version = debian_version(program)
             found.append(peer)
         else:
             missing.append((peer.name, f"{program} is not installed"))

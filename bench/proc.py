@@ -54,6 +54,17 @@ def supervisors(root, worker):
     return sorted(direct), sorted(set(below) - workers)
 
 
+def file_system(path):
+    """The type of the file system that `path` is on, "?" where it cannot be told."""
+    path, kind, longest = os.path.realpath(path), "?", -1
+    for line in _read("/proc/self/mountinfo").splitlines():
+        before, _, after = line.partition(" - ")
+        point = before.split()[4]
+        if os.path.commonpath([point, path]) == point and len(point) >= longest:
+            kind, longest = after.split()[0], len(point)
+    return kind
+
+
 def threads(pids):
     """The thread ids of `pids`."""
     result = []

@@ -22,6 +22,7 @@ class Bench:
     rounds: int
     patience: float  # seconds in a measurement after which a supervisor sits out some rounds
     seconds_idle: float
+    quick: bool      # less of everything
     say: callable
 
     def worker(self, kind):

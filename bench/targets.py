@@ -11,15 +11,17 @@ class Target:
     value: float
     limit: float
     form: str = "{:.2f}"
+    at_least: bool = False
 
     @property
     def reached(self):
-        return self.value <= self.limit
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     def line(self, width):
         verdict = "pass" if self.reached else "MISS"
         value, limit = self.form.format(self.value), self.form.format(self.limit)
-        return f"    {verdict}  {self.supervisor.ljust(width)}  {self.what}: {value} (≤ {limit})"
+        sign = "≥" if self.at_least else "≤"
+        return f"    {verdict}  {self.supervisor.ljust(width)}  {self.what}: {value} ({sign} {limit})"
 
 
 # section, key, what it is, limit
@@ -28,6 +30,15 @@ RATIOS = [
     ("restart", "x99", "one restart, p99 × floor's", 1.50),
     ("storm1000", "x50", "storm of 1000, p50 × floor", 1.00),
     ("crowd", "x", "one restart beside 10 000 idle × alone", 1.30),
+    ("logmany", "cpu", "1000 workers × 10 lines/s, % of a core", 5.00),
+    ("logrestart", "x", "one restart with captured output × without", 1.10),
+]
+
+# the same, where more is better
+RATES = [
+    ("lograw", "x cat", "captured in raw, bytes/s × cat's", 0.80),
+    ("logtext", "x s6-log t", "captured as text, bytes/s × s6-log's", 1.50),
+    ("logtext", "x svlogd -tt 64K", "captured as text, bytes/s × svlogd's", 1.50),
 ]
 
 
@@ -36,10 +47,11 @@ def check(sections, broods, sizes):
     by_name = {section.name: section for section in sections}
     result = []
     for brood in broods:
-        for name, key, what, limit in RATIOS:
-            value = by_name[name].value(brood, key) if name in by_name else None
-            if value is not None:
-                result.append(Target(brood, what, value, limit))
+        for rows, at_least in ((RATIOS, False), (RATES, True)):
+            for name, key, what, limit in rows:
+                value = by_name[name].value(brood, key) if name in by_name else None
+                if value is not None:
+                    result.append(Target(brood, what, value, limit, at_least=at_least))
         for n in sizes if "memory" in by_name else []:
             value = by_name["memory"].value(brood, f"pss{n}")
             if value is not None:
