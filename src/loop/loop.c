@@ -230,7 +230,6 @@ static idle_path int turn(struct loop *loop, bool wait) {
     r = loop->ops->collect(loop, wait);
     if (r < 0)
         return r;
-    loop->turns++;
 
     callbacks = dispatch(loop);
     if (callbacks < 0)
@@ -259,10 +258,6 @@ idle_path int loop_turn(struct loop *loop, bool wait) {
         return r == -EINTR ? 0 : r;
     loop_commit(loop);
     return r;
-}
-
-uint64_t loop_turns(const struct loop *loop) {
-    return loop->turns;
 }
 
 int loop_fd(struct loop *loop) {

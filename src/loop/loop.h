@@ -128,9 +128,6 @@ nsec_t loop_clock(void);
  */
 int loop_turn(struct loop *loop, bool wait);
 
-/* How many turns have begun: what is bounded by the turn is counted anew when this has moved on. */
-uint64_t loop_turns(const struct loop *loop);
-
 /*
  * Readable when a turn without waiting would find something to do. Owned by the loop. From the
  * first call on, what is added or set between turns reaches the kernel at once, not with the next

@@ -97,7 +97,6 @@ struct loop {
     struct loop_batch *batch;
     struct uring *uring; /* of the uring backend alone */
     int fd;
-    uint64_t turns;
     bool in_turn;
     bool eager; /* nested in another loop: what is asked for between turns is flushed at once */
 

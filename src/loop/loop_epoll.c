@@ -2,7 +2,9 @@
 
 /*
  * The epoll backend. The kernel keeps the level-triggered truth, so `armed` means no more than
- * "in the set". A muted source is taken out of the set: epoll would report its hang-up for ever.
+ * "in the set". Epoll would report the hang-up of a muted source for ever; as an edge it comes once
+ * and is not passed on. Taking it out of the set instead would be dear where the source is an epoll
+ * set itself: each time it is put back, the kernel looks through all of its members.
  *
  * A source leaves the set explicitly, and before its descriptor is closed: a child that has just
  * been cloned may still hold the same open file, and closing ours would then leave a ghost behind.
@@ -18,6 +20,8 @@
 #include "loop/loop_backend.h"
 
 static uint32_t events_to_epoll(unsigned events) {
+    if (events == 0)
+        return EPOLLET;
     return (events & LOOP_IN ? EPOLLIN : 0) | (events & LOOP_OUT ? EPOLLOUT : 0);
 }
 
@@ -65,8 +69,8 @@ static int epoll_control(struct loop *loop, int operation, uint32_t slot) {
 static int epoll_update(struct loop *loop, uint32_t slot) {
     const struct loop_source *source = &loop->sources[slot];
 
-    if (source->events == 0)
-        return source->armed ? epoll_control(loop, EPOLL_CTL_DEL, slot) : 0;
+    if (source->events == 0 && !source->armed)
+        return 0;
     return epoll_control(loop, source->armed ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, slot);
 }
 
@@ -92,6 +96,8 @@ static idle_path int epoll_collect(struct loop *loop, bool wait) {
     for (int i = 0; i < n; i++) {
         struct loop_source *source = loop_source_find(loop, events[i].data.u64);
 
+        if (source && source->events == 0)
+            continue;
         if (source && source->once)
             source->armed = false;
         loop_batch_push(loop, events[i].data.u64, events_from_epoll(events[i].events));

@@ -15,8 +15,6 @@
 #include "run/sink_syslog.h"
 #include "sys/descriptors.h"
 
-#define SCRATCH_SIZE 65536
-
 /* Of one worker, open at once: those of a process, of its replacement, of orphans, of the dead. */
 #define STREAMS_MAX 32
 
@@ -25,6 +23,7 @@ static void destroy(struct capture *capture) {
         close(capture->low[i].fd);
     if (capture->null_fd >= 0)
         close(capture->null_fd);
+    gather_finish(&capture->gather);
     free(capture->scratch);
     free(capture);
 }
@@ -64,15 +63,18 @@ int capture_new(
     if (!capture)
         return -ENOMEM;
     capture->loop = loop;
+    capture->gather.fd = -1;
     capture->options = *options;
     if (!options->syslog_path)
         capture->options.syslog_path = SINK_SYSLOG_PATH;
     if (!options->journal_path)
         capture->options.journal_path = SINK_JOURNAL_PATH;
     capture->peek_room = CAPTURE_PEEK_MAX;
-    capture->scratch = malloc(SCRATCH_SIZE);
+    capture->scratch = malloc(CAPTURE_SHARE_AT_MOST);
     capture->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
     int r = capture->null_fd < 0 ? -errno : capture->scratch ? 0 : -ENOMEM;
+    if (r >= 0)
+        r = gather_init(capture);
     if (r >= 0)
         r = packer_new(&capture->packer);
     if (r < 0) {
@@ -92,6 +94,7 @@ int capture_free(struct capture *capture, nsec_t patience) {
         stream_drain(stream);
         stream_end(stream);
     }
+    gather_finish(&capture->gather);
     for (struct capture_sink *sink = capture->sinks; sink; sink = sink->next)
         capture_peek_abandon(sink);
     nsec_t deadline = nsec_add(loop_clock(), patience);

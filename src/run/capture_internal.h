@@ -33,8 +33,20 @@ struct capture_sink {
 /* As many processes can be on their way to exec at once, with two streams each. */
 #define CAPTURE_LOW_MAX 16
 
+/* What all that is read from has in common. */
+struct gather {
+    struct loop *loop;
+    loop_source_t source;
+    int fd; /* an epoll set */
+    struct loop_timer timer;
+    nsec_t hold, due; /* how long the next look is put off, and until when */
+    bool is_resting;  /* until then */
+    bool is_looking;  /* writers are woken at the end of it */
+};
+
 struct capture {
     struct loop *loop;
+    struct gather gather;
     struct capture_options options;
     struct capture_writer *writers;
     struct capture_sink *sinks;
@@ -57,10 +69,7 @@ struct capture {
     void (*peeked)(void *data); /* NULL: nobody waits for them */
     void *peeked_data;
 
-    char *scratch;  /* what is read arrives here */
-    uint64_t turn;  /* the budget is of this turn of the loop */
-    unsigned reads; /* in this turn */
-    size_t share;   /* of each stream that is ready in it */
+    char *scratch; /* what is read arrives here */
 };
 
 /* What outlives a worker's processes. */
@@ -96,7 +105,6 @@ struct stream {
     struct capture_process *process; /* NULL once it has ended */
     struct capture_worker *worker;
     enum frame_stream which;
-    loop_source_t source;
     int fd;        /* our end */
     int write_fd;  /* the child's end; -1 once closed */
     int low;       /* its place among the low numbers; -1: none was free */
@@ -144,6 +152,19 @@ int capture_writers_free(struct capture *capture, nsec_t deadline);
 
 /* The writer has something to say about a tap. */
 void capture_stream_told(struct stream *stream, struct tap_news news);
+
+/* What a stream may be given at once, and what `scratch` holds. */
+#define CAPTURE_SHARE_AT_MOST 65536
+
+int gather_init(struct capture *capture);
+void gather_finish(struct gather *gather);
+
+int gather_add(struct stream *stream);
+void gather_update(struct stream *stream); /* `is_muted` or `splices` has changed */
+void gather_remove(struct stream *stream);
+
+/* Takes what there is, up to `share`. How much there was, as far as that is known. */
+size_t stream_look(struct stream *stream, size_t share);
 
 int stream_new(
     struct capture_process *process, enum frame_stream which, struct stream **ret_stream);

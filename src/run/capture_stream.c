@@ -12,33 +12,14 @@
 #include "base/macro.h"
 #include "run/capture_internal.h"
 
-/* What all streams together may read in a turn, and one at the least. */
-#define TURN_BUDGET    (1 << 20)
-#define SHARE_AT_MOST  65536
-#define SHARE_AT_LEAST 4096
-
-/* As many streams will be ready in this turn as in the last one: each has its share. */
-static size_t share_of_turn(struct capture *capture) {
-    uint64_t turn = loop_turns(capture->loop);
-
-    if (capture->turn != turn) {
-        size_t share = TURN_BUDGET / MAX(capture->reads, 1U);
-
-        capture->share = MIN(MAX(share, (size_t)SHARE_AT_LEAST), (size_t)SHARE_AT_MOST);
-        capture->turn = turn;
-        capture->reads = 0;
-    }
-    capture->reads++;
-    return capture->share;
-}
-
 static void set_muted(struct stream *stream, bool muted) {
     if (stream->is_muted == muted || stream->is_over)
         return;
     stream->is_muted = muted;
     if (!stream->splices)
         stream->pool->facts.blocked += muted ? 1 : -1U;
-    loop_modify(stream->pool->capture->loop, stream->source, muted ? 0 : LOOP_IN);
+    if (!muted || !stream->splices)
+        gather_update(stream);
 }
 
 static size_t limit_of(const struct stream *stream) {
@@ -52,7 +33,11 @@ static size_t room_in(const struct stream *stream) {
 }
 
 static void put(struct stream *stream, struct chunk *chunk) {
-    writer_put_take(stream->sink->writer, chunk);
+    struct writer *writer = stream->sink->writer;
+
+    writer_put_take(writer, chunk);
+    if (!stream->pool->capture->gather.is_looking)
+        writer_wake(writer);
 }
 
 /* The last words */
@@ -133,7 +118,7 @@ static void finish(struct stream *stream) {
         return;
     set_muted(stream, false);
     stream->is_over = true;
-    loop_remove(stream->pool->capture->loop, stream->source);
+    gather_remove(stream);
     if (!stream->splices) {
         close(stream->fd);
         stream->fd = -1;
@@ -181,7 +166,7 @@ static size_t read_some(struct stream *stream, size_t most) {
 
     if (stream->has_own)
         most = MIN(most, stream->own);
-    ssize_t n = read(stream->fd, scratch, MIN(most, (size_t)SHARE_AT_MOST));
+    ssize_t n = read(stream->fd, scratch, MIN(most, (size_t)CAPTURE_SHARE_AT_MOST));
     if (n > 0) {
         keep(stream, scratch, (size_t)n);
         return (size_t)n;
@@ -224,15 +209,33 @@ static bool put_splice(struct stream *stream) {
     return true;
 }
 
-static void on_readable(void *data, uint64_t value, int fd, unsigned events) {
-    struct stream *stream = data;
-    size_t share = share_of_turn(stream->pool->capture);
+static size_t in_pipe(const struct stream *stream) {
+    int n = 0;
 
-    (void)value, (void)fd;
-    if (stream->splices && (events & LOOP_IN) && put_splice(stream))
+    return ioctl(stream->fd, FIONREAD, &n) < 0 ? 0 : (size_t)n;
+}
+
+static size_t look_for_splice(struct stream *stream) {
+    size_t n = in_pipe(stream);
+
+    if (n > 0 && put_splice(stream)) {
         set_muted(stream, true);
-    else
-        read_in_turn(stream, share);
+        return n;
+    }
+    n = read_in_turn(stream, CAPTURE_SHARE_AT_MOST);
+    if (!stream->is_over && !stream->is_muted)
+        gather_update(stream);
+    return n;
+}
+
+size_t stream_look(struct stream *stream, size_t share) {
+    if (stream->is_muted)
+        return 0;
+    if (stream->splices)
+        return look_for_splice(stream);
+
+    size_t n = read_in_turn(stream, share);
+    return stream->is_muted ? limit_of(stream) : n;
 }
 
 void capture_stream_told(struct stream *stream, struct tap_news news) {
@@ -240,28 +243,24 @@ void capture_stream_told(struct stream *stream, struct tap_news news) {
         stream_free(stream);
         return;
     }
-    set_muted(stream, false);
     if (news.cannot_splice)
         stream->splices = false;
+    set_muted(stream, false);
 }
 
 void stream_drain(struct stream *stream) {
-    while (!stream->is_over && !stream->is_muted && read_in_turn(stream, SHARE_AT_MOST) > 0)
+    while (!stream->is_over && !stream->is_muted && read_in_turn(stream, CAPTURE_SHARE_AT_MOST) > 0)
         ;
 }
 
 void stream_disown(struct stream *stream) {
-    int n = 0;
-
     stream_close_child_end(stream);
     if (stream->is_over || stream->splices)
         return;
-    if (ioctl(stream->fd, FIONREAD, &n) < 0 || n <= 0) {
+    stream->own = in_pipe(stream);
+    stream->has_own = stream->own > 0;
+    if (!stream->has_own)
         put_mark(stream, CHUNK_ORPHAN);
-        return;
-    }
-    stream->has_own = true;
-    stream->own = (size_t)n;
 }
 
 void stream_note(struct stream *stream, const char *text) {
@@ -327,18 +326,6 @@ static int give_to_reader(const struct stream *stream) {
     return reader != 0 && fchown(stream->fd, reader, (gid_t)-1) < 0 && errno != EPERM ? -errno : 0;
 }
 
-static int watch(struct stream *stream) {
-    struct loop_watch request = {
-        .fd = stream->fd,
-        .events = LOOP_IN,
-        .priority = LOOP_PRIORITY_LOG,
-        .fn = on_readable,
-        .data = stream,
-    };
-
-    return loop_add(stream->pool->capture->loop, &request, &stream->source);
-}
-
 /* Raw bytes that nobody has to look at need not come to us at all. */
 static bool can_splice(const struct stream *stream) {
     const struct capture_settings *settings = &stream->pool->settings;
@@ -393,7 +380,7 @@ int stream_new(
     if (r >= 0)
         r = give_to_reader(stream);
     if (r >= 0)
-        r = watch(stream);
+        r = gather_add(stream);
     if (r < 0) {
         stream_free(stream);
         return r;
@@ -418,9 +405,10 @@ struct stream *stream_free(struct stream *stream) {
 
     if (stream->process)
         stream->process->streams[stream->which] = NULL;
-    loop_remove(pool->capture->loop, stream->source);
-    if (stream->fd >= 0)
+    if (stream->fd >= 0) {
+        gather_remove(stream);
         close(stream->fd);
+    }
     stream_close_child_end(stream);
     tap_finish(&stream->tap);
     capture_sink_unref(stream->sink);

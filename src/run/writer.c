@@ -60,7 +60,6 @@ static void make_ready(struct writer *writer, struct sink *sink) {
     else
         writer->first_ready = sink;
     writer->last_ready = sink;
-    pthread_cond_signal(&writer->work);
 }
 
 static struct sink *take_ready(struct writer *writer) {
@@ -209,6 +208,14 @@ void writer_put_take(struct writer *writer, struct chunk *chunk) {
     pthread_mutex_unlock(&writer->lock);
 }
 
+void writer_wake(struct writer *writer) {
+    pthread_mutex_lock(&writer->lock);
+    bool has_work = writer->first_ready != NULL;
+    pthread_mutex_unlock(&writer->lock);
+    if (has_work) /* not under the lock, which it would have to wait for first */
+        pthread_cond_signal(&writer->work);
+}
+
 size_t writer_queued(struct writer *writer, const struct tap *tap) {
     pthread_mutex_lock(&writer->lock);
     size_t queued = tap->queued;
@@ -239,6 +246,7 @@ void writer_remove_sink(struct writer *writer, struct sink *sink) {
     pthread_mutex_lock(&writer->lock);
     sink->closing = true;
     make_ready(writer, sink);
+    pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->lock);
 }
 
@@ -247,6 +255,7 @@ void writer_configure_take(struct writer *writer, struct sink *sink, void *setti
     free(sink->settings);
     sink->settings = settings;
     make_ready(writer, sink);
+    pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->lock);
 }
 
@@ -263,6 +272,7 @@ void writer_reopen(struct writer *writer) {
         sink->wants_reopen = true;
         make_ready(writer, sink);
     }
+    pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->lock);
 }
 

@@ -79,8 +79,11 @@ void writer_reopen(struct writer *writer);
 /* A chunk with room for that many bytes; NULL: out of memory. */
 struct chunk *chunk_new(enum chunk_kind kind, struct tap *tap, size_t size);
 
-/* Puts a chunk at the end of its sink's queue. */
+/* Puts a chunk at the end of its sink's queue; writer_wake() has to follow soon. */
 void writer_put_take(struct writer *writer, struct chunk *chunk);
+
+/* So that what has been put is written: once for several chunks. */
+void writer_wake(struct writer *writer);
 
 /* How many bytes of the stream are waiting. */
 size_t writer_queued(struct writer *writer, const struct tap *tap);

@@ -111,6 +111,14 @@ void rig_turn_until_ended(struct rig *rig) {
         cr_assert_geq(loop_turn(rig->loop, true), 0);
 }
 
+void rig_turn_until_quiet(struct rig *rig) {
+    for (unsigned quiet = 0; quiet < 6; quiet++) {
+        while (loop_turn(rig->loop, false) > 0)
+            quiet = 0;
+        usleep(1000);
+    }
+}
+
 static char *read_stream(FILE *file) {
     size_t size = 0, room = 1 << 16;
     char *text = malloc(room);
@@ -195,8 +203,7 @@ void rig_write_lines(struct rig *rig, const struct rig_process *process, unsigne
         snprintf(line, sizeof(line), "line %08u\n", i);
         rig_write(process, FRAME_OUT, line);
         if (i % 500 == 499)
-            while (loop_turn(rig->loop, false) > 0)
-                ;
+            rig_turn_until_quiet(rig);
     }
 }
 

@@ -58,6 +58,9 @@ void rig_turn_until(struct rig *rig, const unsigned *number, unsigned wanted);
 /* Turns the loop until all streams of the pool have come to their end. */
 void rig_turn_until_ended(struct rig *rig);
 
+/* Until there is nothing to do, nor has been for longer than a look at the pipes is put off. */
+void rig_turn_until_quiet(struct rig *rig);
+
 /* A file of the directory, whole, with a NUL; the caller's. NULL: it is not there. */
 char *rig_read(const struct rig *rig, const char *name);
 

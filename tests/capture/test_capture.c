@@ -205,8 +205,7 @@ static unsigned write_until_full(struct rig *rig, const struct rig_process *proc
             continue;
         }
         cr_assert_eq(errno, EAGAIN);
-        while (loop_turn(rig->loop, false) > 0)
-            ;
+        rig_turn_until_quiet(rig);
         if (write(fd, line, (size_t)length) < 0)
             return n;
         n++;
@@ -286,8 +285,7 @@ Test(capture, drops_and_says_how_much_where_it_is_missing)
         snprintf(line, sizeof(line), "line %08u\n", i);
         rig_write(&a, FRAME_OUT, line);
         if (i % 1000 == 999)
-            while (loop_turn(rig.loop, false) > 0)
-                ;
+            rig_turn_until_quiet(&rig);
         if (i == total / 2) {
             unlink(place);
             rig_turn_until(&rig, &rig.recoveries, 1);
@@ -392,11 +390,9 @@ Test(capture, says_what_is_missing_before_the_end_of_the_process)
     memset(filler, 'x', 60000);
     memcpy(filler + 15000, "\nbegun", 6);
     cr_assert_eq(write(a.fds[FRAME_OUT], filler, 15006), 15006);
-    while (loop_turn(rig.loop, false) > 0)
-        ;
+    rig_turn_until_quiet(&rig);
     cr_assert_eq(write(a.fds[FRAME_OUT], filler, 15000), 15000);
-    while (loop_turn(rig.loop, false) > 0)
-        ;
+    rig_turn_until_quiet(&rig);
     int orphan = fcntl(a.fds[FRAME_OUT], F_DUPFD_CLOEXEC, 0);
     cr_assert_eq(write(orphan, filler, 100), 100);
     rig_end(&a, "killed", NULL);

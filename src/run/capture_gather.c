@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * All pipes behind one descriptor of the loop, and not looked at for each line.
+ *
+ * A thousand workers that write a line now and then would wake the loop, and the writers' threads,
+ * for each of their lines. So after a look at the pipes the next one is put off, by a time that
+ * finds itself: longer where looks find little, up to HOLD_MOST, which nobody sees; shorter, down
+ * to not at all, where a pipe fills up meanwhile. The first line after some quiet is never put off,
+ * and who writes seldom causes no wakeups but his own.
+ */
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/macro.h"
+#include "run/capture_internal.h"
+
+/* What all streams together may read in a turn, and one at the least. */
+#define TURN_BUDGET    (1 << 20)
+#define SHARE_AT_LEAST 4096
+#define READY_MAX      (TURN_BUDGET / SHARE_AT_LEAST)
+
+#define HOLD_LEAST (NSEC_PER_MSEC / 32)
+#define HOLD_MOST  (4 * NSEC_PER_MSEC)
+
+/* Looks with more time between them are few enough. */
+#define QUIET HOLD_MOST
+
+/* The most that one pipe had: little, or so much that it might have been full soon. */
+#define LITTLE 2048
+#define MUCH   16384
+
+static void rest(struct gather *gather, bool resting) {
+    if (gather->is_resting == resting)
+        return;
+    gather->is_resting = resting;
+    loop_modify(gather->loop, gather->source, resting ? 0 : LOOP_IN);
+}
+
+static void wake_writers(const struct capture *capture) {
+    for (struct capture_writer *w = capture->writers; w; w = w->next)
+        writer_wake(w->writer);
+}
+
+/* How many streams had something; `ret_most` is the most that one had. */
+static int look(struct capture *capture, size_t *ret_most) {
+    struct epoll_event ready[READY_MAX];
+    int n = epoll_wait(capture->gather.fd, ready, READY_MAX, 0);
+    size_t share = TURN_BUDGET / (size_t)MAX(n, 1);
+
+    *ret_most = 0;
+    capture->gather.is_looking = true;
+    for (int i = 0; i < n; i++) {
+        size_t had = stream_look(ready[i].data.ptr, MIN(share, (size_t)CAPTURE_SHARE_AT_MOST));
+
+        *ret_most = MAX(*ret_most, had);
+    }
+    capture->gather.is_looking = false;
+    wake_writers(capture);
+    return n;
+}
+
+static nsec_t next_hold(const struct gather *gather, nsec_t now, size_t most) {
+    if (nsec_sub(now, gather->due) > QUIET)
+        return 0;
+    if (most <= LITTLE)
+        return MIN(MAX(2 * gather->hold, HOLD_LEAST), HOLD_MOST);
+    if (most >= MUCH)
+        return gather->hold > HOLD_LEAST ? gather->hold / 2 : 0;
+    return gather->hold;
+}
+
+static void put_off(struct gather *gather, size_t most) {
+    nsec_t now = loop_clock();
+
+    gather->hold = next_hold(gather, now, most);
+    gather->due = nsec_add(now, gather->hold);
+    rest(gather, gather->hold > 0);
+    if (gather->is_resting)
+        loop_timer_set(gather->loop, &gather->timer, gather->due);
+}
+
+static void on_ready(void *data, uint64_t value, int fd, unsigned events) {
+    struct capture *capture = data;
+    size_t most;
+
+    (void)value, (void)fd, (void)events;
+    look(capture, &most);
+    put_off(&capture->gather, most);
+}
+
+static void on_held(void *data, uint64_t value, nsec_t now) {
+    struct capture *capture = data;
+    size_t most;
+
+    (void)value, (void)now;
+    if (look(capture, &most) > 0)
+        put_off(&capture->gather, most);
+    else
+        rest(&capture->gather, false);
+}
+
+int gather_init(struct capture *capture) {
+    struct gather *gather = &capture->gather;
+    int r;
+
+    gather->loop = capture->loop;
+    gather->timer.fn = on_held;
+    gather->timer.data = capture;
+    gather->fd = epoll_create1(EPOLL_CLOEXEC);
+    if (gather->fd < 0)
+        return -errno;
+    struct loop_watch watch = {
+        .fd = gather->fd,
+        .events = LOOP_IN,
+        .priority = LOOP_PRIORITY_LOG,
+        .fn = on_ready,
+        .data = capture,
+    };
+    r = loop_timer_reserve_more(gather->loop, 1);
+    return r < 0 ? r : loop_add(gather->loop, &watch, &gather->source);
+}
+
+void gather_finish(struct gather *gather) {
+    if (gather->fd < 0)
+        return;
+    loop_timer_set(gather->loop, &gather->timer, NSEC_NEVER);
+    loop_remove(gather->loop, gather->source);
+    close(gather->fd);
+    gather->fd = -1;
+}
+
+/*
+ * Who is waited for by the thread, which moves its bytes itself, falls silent with its event. The
+ * hang-up of one that is muted comes once, and is not looked at.
+ */
+static int control(struct stream *stream, int operation) {
+    uint32_t wanted = stream->splices ? EPOLLIN | EPOLLONESHOT : EPOLLIN;
+    struct epoll_event event = {
+        .events = stream->is_muted ? EPOLLET : wanted,
+        .data.ptr = stream,
+    };
+
+    return epoll_ctl(stream->pool->capture->gather.fd, operation, stream->fd, &event) < 0 ? -errno
+                                                                                          : 0;
+}
+
+int gather_add(struct stream *stream) {
+    return control(stream, EPOLL_CTL_ADD);
+}
+
+void gather_update(struct stream *stream) {
+    control(stream, EPOLL_CTL_MOD);
+}
+
+/* Before the descriptor is closed: a child that has just been cloned may still hold the pipe. */
+void gather_remove(struct stream *stream) {
+    control(stream, EPOLL_CTL_DEL);
+}
