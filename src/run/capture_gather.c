@@ -137,7 +137,7 @@ void gather_finish(struct gather *gather) {
  * hang-up of one that is muted comes once, and is not looked at.
  */
 static int control(struct stream *stream, int operation) {
-    uint32_t wanted = stream->splices ? EPOLLIN | EPOLLONESHOT : EPOLLIN;
+    uint32_t wanted = stream->moves ? EPOLLIN | EPOLLONESHOT : EPOLLIN;
     struct epoll_event event = {
         .events = stream->is_muted ? EPOLLET : wanted,
         .data.ptr = stream,

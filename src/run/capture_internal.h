@@ -110,7 +110,7 @@ struct stream {
     int low;       /* its place among the low numbers; -1: none was free */
     bool is_over;  /* read to its end */
     bool is_muted; /* waits for the writer */
-    bool splices;
+    bool moves;
     bool dropping;
     bool mid_line; /* what has been dropped last does not end a line */
     bool has_own;  /* the process has ended, and of what is in the pipe… */
@@ -160,7 +160,7 @@ int gather_init(struct capture *capture);
 void gather_finish(struct gather *gather);
 
 int gather_add(struct stream *stream);
-void gather_update(struct stream *stream); /* `is_muted` or `splices` has changed */
+void gather_update(struct stream *stream); /* `is_muted` or `moves` has changed */
 void gather_remove(struct stream *stream);
 
 /* Takes what there is, up to `share`. How much there was, as far as that is known. */

@@ -16,9 +16,9 @@ static void set_muted(struct stream *stream, bool muted) {
     if (stream->is_muted == muted || stream->is_over)
         return;
     stream->is_muted = muted;
-    if (!stream->splices)
+    if (!stream->moves)
         stream->pool->facts.blocked += muted ? 1 : -1U;
-    if (!muted || !stream->splices)
+    if (!muted || !stream->moves)
         gather_update(stream);
 }
 
@@ -119,7 +119,7 @@ static void finish(struct stream *stream) {
     set_muted(stream, false);
     stream->is_over = true;
     gather_remove(stream);
-    if (!stream->splices) {
+    if (!stream->moves) {
         close(stream->fd);
         stream->fd = -1;
     }
@@ -199,8 +199,8 @@ static size_t read_in_turn(struct stream *stream, size_t share) {
 }
 
 /* The writer takes it from the pipe itself, and says when it is done. */
-static bool put_splice(struct stream *stream) {
-    struct chunk *chunk = chunk_new(CHUNK_SPLICE, &stream->tap, 0);
+static bool put_pipe(struct stream *stream) {
+    struct chunk *chunk = chunk_new(CHUNK_PIPE, &stream->tap, 0);
 
     if (!chunk)
         return false;
@@ -215,10 +215,10 @@ static size_t in_pipe(const struct stream *stream) {
     return ioctl(stream->fd, FIONREAD, &n) < 0 ? 0 : (size_t)n;
 }
 
-static size_t look_for_splice(struct stream *stream) {
+static size_t look_for_pipe(struct stream *stream) {
     size_t n = in_pipe(stream);
 
-    if (n > 0 && put_splice(stream)) {
+    if (n > 0 && put_pipe(stream)) {
         set_muted(stream, true);
         return n;
     }
@@ -231,8 +231,8 @@ static size_t look_for_splice(struct stream *stream) {
 size_t stream_look(struct stream *stream, size_t share) {
     if (stream->is_muted)
         return 0;
-    if (stream->splices)
-        return look_for_splice(stream);
+    if (stream->moves)
+        return look_for_pipe(stream);
 
     size_t n = read_in_turn(stream, share);
     return stream->is_muted ? limit_of(stream) : n;
@@ -243,8 +243,8 @@ void capture_stream_told(struct stream *stream, struct tap_news news) {
         stream_free(stream);
         return;
     }
-    if (news.cannot_splice)
-        stream->splices = false;
+    if (news.cannot_move)
+        stream->moves = false;
     set_muted(stream, false);
 }
 
@@ -255,7 +255,7 @@ void stream_drain(struct stream *stream) {
 
 void stream_disown(struct stream *stream) {
     stream_close_child_end(stream);
-    if (stream->is_over || stream->splices)
+    if (stream->is_over || stream->moves)
         return;
     stream->own = in_pipe(stream);
     stream->has_own = stream->own > 0;
@@ -288,8 +288,8 @@ void stream_end(struct stream *stream) {
     stream_close_child_end(stream);
     if (stream->is_over)
         return;
-    if (stream->splices)
-        put_splice(stream);
+    if (stream->moves)
+        put_pipe(stream);
     finish(stream);
 }
 
@@ -327,7 +327,7 @@ static int give_to_reader(const struct stream *stream) {
 }
 
 /* Raw bytes that nobody has to look at need not come to us at all. */
-static bool can_splice(const struct stream *stream) {
+static bool can_move(const struct stream *stream) {
     const struct capture_settings *settings = &stream->pool->settings;
 
     return settings->targets[stream->which] == CAPTURE_FILE && settings->file.format == FRAME_RAW &&
@@ -372,7 +372,7 @@ int stream_new(
     stream->which = which;
     stream->pool = capture_pool_ref(pool);
     stream->worker = pool->workers[process->worker];
-    stream->splices = can_splice(stream);
+    stream->moves = can_move(stream);
     enlist(stream);
     r = take_sink(stream, process->worker);
     if (r >= 0)

@@ -50,7 +50,7 @@ struct sink_ops {
      * Moves what is in a pipe as it is, as long as there is some, but no more than a turn's worth.
      * -EOPNOTSUPP: not this sink. NULL: never.
      */
-    int (*splice)(struct sink *sink, int pipe);
+    int (*move)(struct sink *sink, int pipe);
 
     /* Somebody may have moved the file away: opens it anew. May be NULL. */
     int (*reopen)(struct sink *sink);

@@ -128,7 +128,7 @@ static int write_after_rest(struct tap *tap, struct chunk *chunk) {
     case CHUNK_END:
         return tell_suppressed(tap);
     case CHUNK_BYTES:
-    case CHUNK_SPLICE:
+    case CHUNK_PIPE:
         break;
     }
     return 0;
@@ -150,7 +150,7 @@ static int write_interruption(struct tap *tap, struct chunk *chunk) {
 static int move_pipe(struct tap *tap, const struct chunk *chunk) {
     const struct sink_ops *ops = tap->sink->ops;
 
-    return ops->splice ? ops->splice(tap->sink, chunk->pipe) : -EOPNOTSUPP;
+    return ops->move ? ops->move(tap->sink, chunk->pipe) : -EOPNOTSUPP;
 }
 
 static int write_chunk(struct tap *tap, struct chunk *chunk) {
@@ -162,7 +162,7 @@ static int write_chunk(struct tap *tap, struct chunk *chunk) {
         return r;
     if (chunk->kind == CHUNK_BYTES)
         return write_bytes(tap, chunk);
-    if (chunk->kind == CHUNK_SPLICE)
+    if (chunk->kind == CHUNK_PIPE)
         return move_pipe(tap, chunk);
     return write_interruption(tap, chunk);
 }

@@ -108,12 +108,13 @@ static void tell_tap(struct writer *writer, struct tap *tap) {
         return;
     tap->is_told = true;
     tap->next_told = NULL;
-    if (writer->last_told)
+    if (writer->first_told) {
         writer->last_told->next_told = tap;
-    else
+    } else {
         writer->first_told = tap;
+        wake_loop(writer);
+    }
     writer->last_told = tap;
-    wake_loop(writer);
 }
 
 static struct tap *take_told(struct writer *writer, struct tap_news *ret_news) {
@@ -123,7 +124,7 @@ static struct tap *take_told(struct writer *writer, struct tap_news *ret_news) {
     tap = writer->first_told;
     if (tap) {
         tap->is_told = false;
-        *ret_news = (struct tap_news){tap->ended, tap->cannot_splice};
+        *ret_news = (struct tap_news){tap->ended, tap->cannot_move};
         writer->first_told = tap->next_told;
         if (!writer->first_told)
             writer->last_told = NULL;
@@ -291,9 +292,9 @@ static void release(struct writer *writer, struct chunk *chunk, int result) {
     struct tap *tap = chunk->tap;
 
     tap->queued -= cost(chunk);
-    tap->cannot_splice |= result == -EOPNOTSUPP;
+    tap->cannot_move |= result == -EOPNOTSUPP;
     tap->ended |= chunk->kind == CHUNK_END;
-    if (tap->ended || chunk->kind == CHUNK_SPLICE ||
+    if (tap->ended || chunk->kind == CHUNK_PIPE ||
         (tap->room_at != SIZE_MAX && tap->queued <= tap->room_at))
         tell_tap(writer, tap);
     free(chunk);

@@ -229,8 +229,8 @@ static void check_raw(uint64_t max_size, enum capture_overflow overflow) {
     rig_init(&rig);
     rig.settings.file.format = FRAME_RAW;
     rig.settings.file.max_size = max_size;
-    rig.settings.overflow = overflow; /* drop: without splice… */
-    rig.settings.buffer = 1 << 20;    /* …but with room for all, however slow the writer is */
+    rig.settings.overflow = overflow; /* drop: not moved, but read… */
+    rig.settings.buffer = 1 << 20;    /* …with room for all, however slow the writer is */
     rig_open(&rig);
     struct rig_process a = rig_start(&rig, 3, 1);
     for (unsigned i = 0; i < 20000; i++) {
