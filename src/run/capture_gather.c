@@ -62,6 +62,15 @@ static int look(struct capture *capture, size_t *ret_most) {
     return n;
 }
 
+/*
+ * What is put otherwise than by a look is about the end of a process, or what it wrote last: its
+ * replacement, which has just been cloned, shall not have to share the processor with the writer.
+ */
+void gather_wake_writers(struct gather *gather) {
+    if (!gather->is_looking && !loop_timer_is_armed(&gather->timer))
+        loop_timer_set(gather->loop, &gather->timer, nsec_add(loop_clock(), HOLD_MOST));
+}
+
 static nsec_t next_hold(const struct gather *gather, nsec_t now, size_t most) {
     if (nsec_sub(now, gather->due) > QUIET)
         return 0;

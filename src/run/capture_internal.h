@@ -163,6 +163,9 @@ int gather_add(struct stream *stream);
 void gather_update(struct stream *stream); /* `is_muted` or `moves` has changed */
 void gather_remove(struct stream *stream);
 
+/* Something has been put: after this look, or soon. */
+void gather_wake_writers(struct gather *gather);
+
 /* Takes what there is, up to `share`. How much there was, as far as that is known. */
 size_t stream_look(struct stream *stream, size_t share);
 

@@ -33,11 +33,8 @@ static size_t room_in(const struct stream *stream) {
 }
 
 static void put(struct stream *stream, struct chunk *chunk) {
-    struct writer *writer = stream->sink->writer;
-
-    writer_put_take(writer, chunk);
-    if (!stream->pool->capture->gather.is_looking)
-        writer_wake(writer);
+    writer_put_take(stream->sink->writer, chunk);
+    gather_wake_writers(&stream->pool->capture->gather);
 }
 
 /* The last words */
