@@ -252,9 +252,9 @@ void stream_drain(struct stream *stream) {
 
 void stream_disown(struct stream *stream) {
     stream_close_child_end(stream);
-    if (stream->is_over || stream->moves)
+    if (stream->moves)
         return;
-    stream->own = in_pipe(stream);
+    stream->own = stream->is_over ? 0 : in_pipe(stream); /* its end may be seen before its exit */
     stream->has_own = stream->own > 0;
     if (!stream->has_own)
         put_mark(stream, CHUNK_ORPHAN);
