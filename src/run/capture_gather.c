@@ -23,7 +23,7 @@
 #define READY_MAX      (TURN_BUDGET / SHARE_AT_LEAST)
 
 #define HOLD_LEAST (NSEC_PER_MSEC / 32)
-#define HOLD_MOST  (4 * NSEC_PER_MSEC)
+#define HOLD_MOST  (8 * NSEC_PER_MSEC)
 
 /* Looks with more time between them are few enough. */
 #define QUIET HOLD_MOST

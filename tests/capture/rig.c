@@ -112,7 +112,7 @@ void rig_turn_until_ended(struct rig *rig) {
 }
 
 void rig_turn_until_quiet(struct rig *rig) {
-    for (unsigned quiet = 0; quiet < 6; quiet++) {
+    for (unsigned quiet = 0; quiet < 10; quiet++) {
         while (loop_turn(rig->loop, false) > 0)
             quiet = 0;
         usleep(1000);
