@@ -180,7 +180,7 @@ static void hold_back(struct stream *stream) {
 }
 
 void stream_look_again(struct stream *stream) {
-    if (!stream->splices)
+    if (!stream->moves)
         set_muted(stream, false);
 }
 
