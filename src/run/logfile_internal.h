@@ -16,6 +16,7 @@ struct logfile {
     nsec_t rotate_at;  /* by age; NSEC_NEVER */
     nsec_t next_try;   /* after a rotation that has failed */
     uint64_t sequence; /* of the next rotated file; 0: not known yet */
+    bool copies;       /* its file system knows no splice(2) */
     int told;          /* a failure without which it goes on: rotation, compression */
 
     struct buffer prefix;

@@ -40,6 +40,8 @@ struct writer {
     nsec_t due; /* the earliest of all sinks, or earlier */
     bool has_news, stopping, has_ended, has_lost;
     nsec_t deadline; /* with `stopping` */
+
+    struct relay relay; /* the thread's alone */
 };
 
 static nsec_t sink_due(const struct sink *sink) {
@@ -93,6 +95,10 @@ void writer_tell(struct sink *sink, int error) {
     pthread_mutex_lock(&writer->lock);
     set_error(writer, sink, error);
     pthread_mutex_unlock(&writer->lock);
+}
+
+struct relay *writer_relay(struct sink *sink) {
+    return &sink->writer->relay;
 }
 
 /* Who writes byte by byte shall not use more memory than others. */
@@ -494,6 +500,7 @@ static void destroy(struct writer *writer) {
         peek_free(peek);
     }
     close(writer->wake_fd);
+    relay_finish(&writer->relay);
     pthread_cond_destroy(&writer->work);
     pthread_cond_destroy(&writer->over);
     pthread_mutex_destroy(&writer->lock);
@@ -535,6 +542,7 @@ int writer_new(struct loop *loop, const struct writer_events *events, struct wri
     writer->loop = loop;
     writer->events = *events;
     writer->due = NSEC_NEVER;
+    writer->relay = RELAY_NULL;
     init_lock(writer);
     writer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r = writer->wake_fd < 0 ? -errno : 0;

@@ -20,6 +20,7 @@
 
 #include "loop/loop.h"
 #include "run/peek.h"
+#include "run/relay.h"
 #include "run/tap.h"
 
 /* How a stream stands, as of one moment: the thread goes on meanwhile. */
@@ -94,6 +95,9 @@ size_t writer_queued(struct writer *writer, const struct tap *tap);
  * already.
  */
 bool writer_ask_for_room(struct writer *writer, struct tap *tap, size_t room_at);
+
+/* For sinks, in the thread: what moves bytes from pipes to their files, one after another. */
+struct relay *writer_relay(struct sink *sink);
 
 /* For sinks, in the thread: something does not work, without which it goes on. 0: it does again. */
 void writer_tell(struct sink *sink, int error);

@@ -168,19 +168,21 @@ static void mount_small(struct rig *rig, char place[96]) {
 }
 
 /* Checks and removes what has been rotated, as who needs room would. */
-static void consume(const char *place, unsigned *next) {
+static void consume(const char *place, const char *name, unsigned *next) {
     int fd = open(place, O_RDONLY | O_DIRECTORY);
     struct segment_list list;
 
-    cr_assert_eq(segment_list(fd, "web.log", &list), 0);
+    cr_assert_eq(segment_list(fd, name, &list), 0);
     for (size_t i = 0; i < list.count; i++) {
         FILE *file = fdopen(openat(fd, list.segments[i].file, O_RDONLY), "r");
         char line[256];
         unsigned n;
 
         while (fgets(line, sizeof(line), file)) {
-            cr_assert(strstr(line, "out: line ") && line[strlen(line) - 1] == '\n', "%s", line);
-            cr_assert_eq(sscanf(strstr(line, "out: "), "out: line %u", &n), 1);
+            const char *text = strstr(line, "line ");
+
+            cr_assert(text && line[strlen(line) - 1] == '\n', "%s", line);
+            cr_assert_eq(sscanf(text, "line %u", &n), 1);
             cr_assert_eq(n, (*next)++, "%s", line);
         }
         fclose(file);
@@ -190,15 +192,14 @@ static void consume(const char *place, unsigned *next) {
     close(fd);
 }
 
-static void turn_and_consume(struct rig *rig, const char *place, unsigned *next) {
-    consume(place, next);
+static void turn_and_consume(struct rig *rig, const char *place, const char *name, unsigned *next) {
+    consume(place, name, next);
     loop_turn(rig->loop, false);
     usleep(1000);
 }
 
 /* A disk that fills up again and again: each time room is made, and not one line is missing. */
-Test(healing, loses_nothing_on_a_full_disk)
-{
+static void fill_up(enum frame_format format, const char *name) {
     unsigned next = 0, n = 0, troubles = 0;
     struct rig rig;
     char place[96], line[32];
@@ -206,6 +207,7 @@ Test(healing, loses_nothing_on_a_full_disk)
     rig_init(&rig);
     mount_small(&rig, place);
     rig.settings.file.max_size = 50000;
+    rig.settings.file.format = format;
     rig_open(&rig);
     struct rig_process a = rig_start(&rig, 0, 1);
     fcntl(a.fds[FRAME_OUT], F_SETFL, O_NONBLOCK);
@@ -221,17 +223,17 @@ Test(healing, loses_nothing_on_a_full_disk)
             troubles = rig.troubles;
             /* What waits may fill it up again before anybody could tell that there was room. */
             while (rig.recoveries < troubles)
-                turn_and_consume(&rig, place, &next);
+                turn_and_consume(&rig, place, name, &next);
         }
     }
     rig_end(&a, NULL, NULL);
     while (capture_pool_facts(rig.pool).streams > 0)
-        turn_and_consume(&rig, place, &next);
-    consume(place, &next);
+        turn_and_consume(&rig, place, name, &next);
+    consume(place, name, &next);
     rig_close(&rig);
-    consume(place, &next);
+    consume(place, name, &next);
     char path[128], text[256];
-    snprintf(path, sizeof(path), "%s/web.log", place);
+    snprintf(path, sizeof(path), "%s/%s", place, name);
     FILE *file = fopen(path, "r");
     while (fgets(text, sizeof(text), file))
         next++;
@@ -240,6 +242,13 @@ Test(healing, loses_nothing_on_a_full_disk)
     umount(place);
     rig_finish(&rig);
 }
+
+Test(healing, loses_nothing_on_a_full_disk)
+{ fill_up(FRAME_TEXT, "web.log"); }
+
+/* What has left the pipe already, and the file has not taken, is kept. */
+Test(healing, loses_no_raw_byte_on_a_full_disk)
+{ fill_up(FRAME_RAW, "web@0.out.log"); }
 
 Test(healing, waits_for_a_file_system_that_is_read_only)
 {
