@@ -69,6 +69,7 @@ ssize_t log_writer_write(struct log_writer *writer, const char *lines, size_t le
         return -ENOMEM;
     memcpy(chunk->bytes, lines, length);
     writer_put_take(writer->writer, chunk);
+    writer_wake(writer->writer);
     return (ssize_t)length;
 }
 

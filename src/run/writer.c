@@ -270,6 +270,7 @@ void writer_peek_take(struct writer *writer, struct sink *sink, struct peek *pee
     pthread_mutex_lock(&writer->lock);
     sink->peek = peek;
     make_ready(writer, sink);
+    pthread_cond_signal(&writer->work);
     pthread_mutex_unlock(&writer->lock);
 }
 
