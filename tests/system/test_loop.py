@@ -82,6 +82,7 @@ def test_signals_in_a_storm(brood, fifo):
             newest[h.worker] = max(newest[h.worker], h, key=lambda one: one.generation)
         return sorted(b.pids()) == sorted(h.pid for h in newest.values())
 
+    b.wait_event("exited", pid=victim.pid)  # or the stop would find it dying of the kill
     # A worker of the roll that was struck before it was ready ends it; then that was said.
     procs.until(lambda: b.select_events("roll-done") or b.select_events("roll-failed"), "a roll's end")
     procs.until(quiet, "eight workers, once each")
