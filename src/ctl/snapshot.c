@@ -50,6 +50,8 @@ static struct worker_view read_worker(json_t *json) {
 }
 
 static struct pool_view read_pool(json_t *json) {
+    json_t *output = json_object_get(json, "output");
+
     return (struct pool_view){
         .json = json,
         .name = text_of(json, "name") ?: "",
@@ -59,6 +61,9 @@ static struct pool_view read_pool(json_t *json) {
         .workers = integer_of(json, "workers"),
         .ready = integer_of(json, "ready"),
         .restarts = integer_of(json, "restarts"),
+        .directory = text_of(output, "directory"),
+        .dropped_lines = integer_of(output, "dropped_lines"),
+        .held_back = integer_of(output, "held_back"),
     };
 }
 

@@ -24,6 +24,8 @@ struct pool_view {
     json_t *json;
     const char *name, *state, *command, *origin;
     long long workers, ready, restarts;
+    const char *directory; /* of its logs */
+    long long dropped_lines, held_back;
     struct worker_view *list;
     size_t count;
 };

@@ -143,9 +143,27 @@ static void add_fact(struct table *table, const char *name, const char *text) {
     table_add(table, STYLE_PLAIN, "%s", text);
 }
 
+/* Where it is, and whether all of it. */
+static void add_log(struct table *table, const struct pool_view *pool) {
+    char dropped[64] = "", held_back[64] = "";
+
+    if (pool->dropped_lines > 0)
+        snprintf(dropped, sizeof(dropped), ", %lld line%s dropped", pool->dropped_lines,
+            pool->dropped_lines == 1 ? "" : "s");
+    if (pool->held_back > 0)
+        snprintf(held_back, sizeof(held_back), ", %lld stream%s held back", pool->held_back,
+            pool->held_back == 1 ? "" : "s");
+    if (pool->directory || *dropped || *held_back) {
+        table_add(table, STYLE_FAINT, "Log");
+        table_add(table, *dropped || *held_back ? STYLE_BUSY : STYLE_PLAIN, "%s%s%s",
+            pool->directory ?: "not in files", dropped, held_back);
+    }
+}
+
 static void add_pool_facts(struct table *table, const struct pool_view *pool) {
     add_fact(table, "Command", pool->command);
     add_fact(table, "From", pool->origin);
+    add_log(table, pool);
 }
 
 static void print_pool(const struct pool_view *pool, const struct screen *screen) {

@@ -23,6 +23,7 @@
 #include "sys/cgroup.h"
 
 struct capture;
+struct capture_facts;
 struct capture_settings;
 struct engine;
 struct engine_pool;
@@ -66,6 +67,9 @@ struct capture *engine_capture(const struct engine *engine);
 
 /* How processes that are started now are captured; NULL: they are not. */
 const struct capture_settings *engine_pool_capture(const struct engine_pool *pool);
+
+/* What has come of that so far; zeros where nothing is captured. */
+void engine_pool_captured(const struct engine_pool *pool, struct capture_facts *ret_facts);
 
 /* Opens the files of captured output anew. */
 void engine_reopen_output(struct engine *engine);

@@ -97,6 +97,12 @@ const struct capture_settings *engine_pool_capture(const struct engine_pool *poo
     return capture ? capture_pool_settings(capture) : NULL;
 }
 
+void engine_pool_captured(const struct engine_pool *pool, struct capture_facts *ret_facts) {
+    const struct capture_pool *capture = pool->version->capture;
+
+    *ret_facts = capture ? capture_pool_facts(capture) : (struct capture_facts){0};
+}
+
 void engine_reopen_output(struct engine *engine) {
     if (engine->capture)
         capture_reopen(engine->capture);

@@ -173,13 +173,17 @@ static void add_output(struct buffer *buffer, const struct engine_pool *pool) {
     static const struct capture_settings nothing;
     const struct capture_settings *capture = engine_pool_capture(pool) ?: &nothing;
     const enum capture_target *targets = capture->targets;
+    struct capture_facts facts;
 
+    engine_pool_captured(pool, &facts);
     buffer_add_json_key(buffer, "output");
     buffer_add_text(buffer, "{");
     buffer_add_json_text(buffer, "stdout", capture_target_name(targets[FRAME_OUT]));
     buffer_add_json_text(buffer, "stderr", capture_target_name(targets[FRAME_ERR]));
     if (targets[FRAME_OUT] == CAPTURE_FILE || targets[FRAME_ERR] == CAPTURE_FILE)
         buffer_add_json_text(buffer, "directory", capture->file.directory);
+    buffer_add_json_integer(buffer, "dropped_lines", (int64_t)facts.dropped_lines);
+    buffer_add_json_integer(buffer, "held_back", facts.blocked);
     buffer_add_text(buffer, "}");
 }
 

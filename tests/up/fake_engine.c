@@ -15,6 +15,7 @@ struct engine_pool {
     uint32_t n_workers;
     struct fake_worker workers[FAKE_WORKERS];
     const struct capture_settings *capture;
+    struct capture_facts captured;
     uint32_t retiring; /* of a scaling down: still there */
 };
 
@@ -288,8 +289,10 @@ int engine_visit_workers(const struct engine_pool *pool, engine_worker_fn fn, vo
 
 /* --- output: the engine stands for its capture, too */
 
-void fake_capture(struct engine_pool *pool, const struct capture_settings *settings) {
+void fake_capture(
+    struct engine_pool *pool, const struct capture_settings *settings, struct capture_facts facts) {
     pool->capture = settings;
+    pool->captured = facts;
 }
 
 void fake_add_file(struct engine *engine, const struct capture_file *file) {
@@ -312,6 +315,10 @@ unsigned fake_reopened(const struct engine *engine) {
 
 struct capture *engine_capture(const struct engine *engine) {
     return (struct capture *)engine;
+}
+
+void engine_pool_captured(const struct engine_pool *pool, struct capture_facts *ret_facts) {
+    *ret_facts = pool->captured;
 }
 
 const struct capture_settings *engine_pool_capture(const struct engine_pool *pool) {

@@ -36,8 +36,9 @@ void fake_report(struct engine_pool *pool, uint32_t number, enum report_kind kin
 void fake_end_roll(struct engine_pool *pool, enum report_kind kind, uint32_t worker);
 struct worker_rules *fake_rules(struct engine_pool *pool);
 
-/* How its output is captured; the settings are the test's. */
-void fake_capture(struct engine_pool *pool, const struct capture_settings *settings);
+/* How its output is captured, and what has come of it; the settings are the test's. */
+void fake_capture(
+    struct engine_pool *pool, const struct capture_settings *settings, struct capture_facts facts);
 
 /* Files of captured output: a look at them comes when the test says so, for each of them. */
 void fake_add_file(struct engine *engine, const struct capture_file *file);

@@ -113,10 +113,12 @@ Test(logs, status_says_where_they_are)
         .file = {.directory = "/var/log/\"web\""},
     };
 
-    fake_capture(world_pool(world, "web"), &files);
+    fake_capture(
+        world_pool(world, "web"), &files, (struct capture_facts){.dropped_lines = 7, .blocked = 2});
     CONTAINS(ask(world, &one, "Status", "'pool':'web'"),
-        "'output':{'stdout':'log','stderr':'journal','directory':'/var/log/\\'web\\''}");
+        "'output':{'stdout':'log','stderr':'journal','directory':'/var/log/\\'web\\'',"
+        "'dropped_lines':7,'held_back':2}");
     const char *reply = ask(world, &one, "Status", "'pool':'db'");
-    CONTAINS(reply, "'output':{'stdout':'none','stderr':'none'}");
+    CONTAINS(reply, "'output':{'stdout':'none','stderr':'none','dropped_lines':0,'held_back':0}");
     CONTAINS(reply, "'logs':'/var/log/brood'");
 }
