@@ -48,15 +48,18 @@ static void wake_writers(const struct capture *capture) {
 static int look(struct capture *capture, size_t *ret_most) {
     struct epoll_event ready[READY_MAX];
     int n = epoll_wait(capture->gather.fd, ready, READY_MAX, 0);
-    size_t share = TURN_BUDGET / (size_t)MAX(n, 1);
+    size_t share = MIN(TURN_BUDGET / (size_t)MAX(n, 1), (size_t)CAPTURE_SHARE_AT_MOST);
 
     *ret_most = 0;
     capture->gather.is_looking = true;
     for (int i = 0; i < n; i++) {
-        size_t had = stream_look(ready[i].data.ptr, MIN(share, (size_t)CAPTURE_SHARE_AT_MOST));
+        size_t had = stream_look(ready[i].data.ptr, share);
 
-        *ret_most = MAX(*ret_most, had);
+        /* However small a share is where many have one: who has used it up may have more. */
+        *ret_most = MAX(*ret_most, had >= share ? (size_t)MUCH : had);
     }
+    if (n == READY_MAX) /* of perhaps more */
+        *ret_most = MUCH;
     capture->gather.is_looking = false;
     wake_writers(capture);
     return n;
