@@ -408,7 +408,9 @@ static void close_sink(struct writer *writer, struct sink *sink) {
         release(writer, chunk, 0);
     }
     free(sink->settings);
+    pthread_mutex_unlock(&writer->lock); /* nobody else knows the sink any more */
     sink->ops->close(sink);
+    pthread_mutex_lock(&writer->lock);
 }
 
 static void serve(struct writer *writer, struct sink *sink) {
