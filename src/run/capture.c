@@ -90,10 +90,8 @@ int capture_free(struct capture *capture, nsec_t patience) {
     if (!capture)
         return 0;
 
-    for (struct stream *stream = capture->streams; stream; stream = stream->next) {
-        stream_drain(stream);
+    for (struct stream *stream = capture->streams; stream; stream = stream->next)
         stream_end(stream);
-    }
     gather_finish(&capture->gather);
     for (struct capture_sink *sink = capture->sinks; sink; sink = sink->next)
         capture_peek_abandon(sink);

@@ -130,9 +130,10 @@ int capture_pool_new(struct capture *capture, const struct capture_settings *set
 
 /*
  * The pool with other settings: where its output goes to the same place, that is `pool` itself with
- * one more reference, and what runs is captured that way from now on (the length of lines and the
- * rate from each next start); else a new one, beside which that of the living processes goes on.
- * `pool` may be NULL. Errors, which change nothing, are those of capture_pool_new().
+ * one more reference, and what runs is captured that way from now on (the length of lines, the
+ * rate, and overflow of raw output that the kernel moves, from each next start); else a new one,
+ * beside which that of the living processes goes on. `pool` may be NULL. Errors, which change
+ * nothing, are those of capture_pool_new().
  */
 int capture_pool_change(struct capture *capture, struct capture_pool *pool,
     const struct capture_settings *settings, struct capture_pool **ret_pool);

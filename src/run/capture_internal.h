@@ -187,7 +187,7 @@ void stream_close_child_end(struct stream *stream);
 /* Its process has no more to say. Not to be touched after that. */
 void stream_detach(struct stream *stream);
 
-/* Ends it, whoever holds the other end. */
+/* Ends it, whoever holds the other end. All that is in its pipe now is taken first, room or not. */
 void stream_end(struct stream *stream);
 struct stream *stream_free(struct stream *stream);
 

@@ -195,13 +195,14 @@ static size_t read_in_turn(struct stream *stream, size_t share) {
     return 0;
 }
 
-/* The writer takes it from the pipe itself, and says when it is done. */
-static bool put_pipe(struct stream *stream) {
+/* The writer takes it from the pipe itself, at least so many bytes, and says when it is done. */
+static bool put_pipe(struct stream *stream, size_t least) {
     struct chunk *chunk = chunk_new(CHUNK_PIPE, &stream->tap, 0);
 
     if (!chunk)
         return false;
     chunk->pipe = stream->fd;
+    chunk->least = least;
     put(stream, chunk);
     return true;
 }
@@ -215,7 +216,7 @@ static size_t in_pipe(const struct stream *stream) {
 static size_t look_for_pipe(struct stream *stream) {
     size_t n = in_pipe(stream);
 
-    if (n > 0 && put_pipe(stream)) {
+    if (n > 0 && put_pipe(stream, 0)) {
         set_muted(stream, true);
         return n;
     }
@@ -279,14 +280,27 @@ void stream_close_child_end(struct stream *stream) {
     stream->write_fd = stream->low = -1;
 }
 
+/* What comes meanwhile is not waited for: somebody may write for ever. */
+static void take_rest(struct stream *stream) {
+    size_t left = in_pipe(stream), n;
+
+    if (stream->moves) {
+        put_pipe(stream, left);
+        return;
+    }
+    if (stream->dropping && left > 0)
+        confess(stream);
+    for (; left > 0 && (n = read_some(stream, left)) > 0; left -= n)
+        ;
+}
+
 void stream_end(struct stream *stream) {
     if (stream->process)
         stream_detach(stream);
     stream_close_child_end(stream);
     if (stream->is_over)
         return;
-    if (stream->moves)
-        put_pipe(stream);
+    take_rest(stream);
     finish(stream);
 }
 

@@ -30,12 +30,23 @@
 /* Looked through at once for the end of a line. */
 #define FINISH_SIZE 4096
 
+/* With the first `taken` bytes of what waits. */
+static bool ends_line(const struct logfile *file, size_t taken) {
+    char last = '\n';
+
+    if (taken > 0)
+        last = file->out.data[taken - 1];
+    else if (file->size > 0 && pread(file->fd, &last, 1, (off_t)file->size - 1) != 1)
+        last = '\n';
+    return last == '\n';
+}
+
 /* Whether what has been taken since `before` does not fit any more. */
 static bool is_full(const struct logfile *file, size_t before) {
     uint64_t max = file->settings.max_size;
 
     return max > 0 && file->size + file->out.length > max && file->size + before > 0 &&
-           (file->next_try == 0 || file->next_try <= loop_clock());
+           (file->next_try == 0 || file->next_try <= loop_clock()) && ends_line(file, before);
 }
 
 int logfile_write(struct logfile *file, const char *bytes, size_t length, size_t *ret_written) {
@@ -149,13 +160,8 @@ static int take_from_pipe(struct logfile *file, int pipe, size_t most) {
 /* Where a file is full, the line that it ends with is written to its end before the next begins. */
 static int finish_line(struct logfile *file, int pipe) {
     const struct buffer *out = &file->out;
-    char last = '\n';
-
-    if (pread(file->fd, &last, 1, (off_t)file->size - 1) == 1 && last == '\n') {
-        logfile_rotate(file);
-        return 1;
-    }
     int n = take_from_pipe(file, pipe, FINISH_SIZE);
+
     if (n <= 0)
         return n;
     const char *newline = memchr(out->data, '\n', out->length);
@@ -202,31 +208,39 @@ static int splice_from_pipe(struct logfile *file, int pipe, size_t most) {
 }
 
 /* How much it was; 0: nothing there now. */
-static int move_some(struct logfile *file, int pipe, size_t most) {
+static int move_some(struct logfile *file, int pipe) {
+    size_t most = room_before_rotation(file, MOVE_SIZE);
+    int r = 0;
+
+    if (most == 0 && ends_line(file, 0)) {
+        logfile_rotate(file);
+        r = logfile_open(file);
+        most = room_before_rotation(file, MOVE_SIZE);
+    }
+    if (r < 0)
+        return r;
     int n = most == 0      ? finish_line(file, pipe)
             : file->copies ? take_from_pipe(file, pipe, most)
                            : splice_from_pipe(file, pipe, most);
-    int r = n < 0 ? n : flush(&file->sink);
-
+    r = n < 0 ? n : flush(&file->sink);
     return r < 0 ? r : n;
 }
 
 static int move(struct sink *sink, int pipe) {
     struct logfile *file = logfile_of(sink);
-    int r = flush(sink);
+    int moved = 0, r = flush(sink);
 
     if (file->settings.format != FRAME_RAW)
         return -EOPNOTSUPP;
     if (r >= 0)
         r = logfile_open(file);
     for (nsec_t end = nsec_add(loop_clock(), MOVE_TURN); r >= 0 && loop_clock() < end;) {
-        size_t most = room_before_rotation(file, MOVE_SIZE);
-
-        r = move_some(file, pipe, most);
-        if (r == 0 || (r > 0 && (size_t)r < MIN(most, (size_t)MOVE_LITTLE)))
-            return 0;
+        r = move_some(file, pipe);
+        moved += MAX(r, 0);
+        if (r >= 0 && r < MOVE_LITTLE)
+            break;
     }
-    return MIN(r, 0);
+    return r < 0 ? r : moved;
 }
 
 static int reopen(struct sink *sink) {
@@ -261,8 +275,11 @@ static int look(struct sink *sink, struct sink_file *ret_file) {
 static nsec_t tick(struct sink *sink, nsec_t now) {
     struct logfile *file = logfile_of(sink);
 
-    if (now >= file->rotate_at && file->size > 0 && flush(sink) >= 0 && file->fd >= 0)
+    if (now >= file->rotate_at && file->size > 0 && flush(sink) >= 0 && file->fd >= 0) {
+        if (!ends_line(file, 0))
+            return NSEC_NEVER; /* what comes next may end it, and then we are asked again */
         logfile_rotate(file);
+    }
     if (file->rotate_at == NSEC_NEVER || file->size == 0)
         return NSEC_NEVER;
     return MAX(file->rotate_at, nsec_add(now, NSEC_PER_SEC));

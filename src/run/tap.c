@@ -147,10 +147,17 @@ static int write_interruption(struct tap *tap, struct chunk *chunk) {
     return write_after_rest(tap, chunk);
 }
 
-static int move_pipe(struct tap *tap, const struct chunk *chunk) {
+static int move_pipe(struct tap *tap, struct chunk *chunk) {
     const struct sink_ops *ops = tap->sink->ops;
+    int n;
 
-    return ops->move ? ops->move(tap->sink, chunk->pipe) : -EOPNOTSUPP;
+    if (!ops->move)
+        return -EOPNOTSUPP;
+    do {
+        n = ops->move(tap->sink, chunk->pipe);
+        chunk->least -= MIN(chunk->least, (size_t)MAX(n, 0));
+    } while (n > 0 && chunk->least > 0);
+    return MIN(n, 0);
 }
 
 static int write_chunk(struct tap *tap, struct chunk *chunk) {

@@ -42,7 +42,7 @@ enum chunk_kind {
     CHUNK_HOLE,   /* `lines` lines are missing here */
     CHUNK_NOTE,   /* the text is brood's */
     CHUNK_ORPHAN, /* the process has ended; what comes now is by something that it left behind */
-    CHUNK_PIPE,   /* move what is in `pipe` */
+    CHUNK_PIPE,   /* move what is in `pipe`, for a while */
     CHUNK_END,
 };
 
@@ -55,6 +55,7 @@ struct chunk {
     uint64_t lines;
     bool mid_line; /* the hole ends in the middle of a line */
     int pipe;
+    size_t least; /* bytes that have to be moved from it, as far as they are there */
     uint8_t step; /* how much of it has been done */
     size_t offset, length;
     char bytes[];

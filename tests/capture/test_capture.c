@@ -346,6 +346,37 @@ Test(capture, misses_processes_when_too_many_wait_and_says_so)
     rig_finish(&rig);
 }
 
+/* All that a pipe holds, read by nobody so far, and more than a stream may have on its way. */
+static void end_at_once(enum frame_format format, const char *name) {
+    struct rig rig;
+    char line[32];
+    unsigned n = 0;
+
+    rig_init(&rig);
+    rig.settings.file.format = format;
+    rig.settings.buffer = CAPTURE_BUFFER_MIN;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    cr_assert_eq(fcntl(a.fds[FRAME_OUT], F_SETFL, O_NONBLOCK), 0);
+    do
+        snprintf(line, sizeof(line), "line %08u\n", n++);
+    while (write(a.fds[FRAME_OUT], line, strlen(line)) > 0);
+    rig_end(&a, NULL, NULL);
+    rig_close(&rig);
+    char *log = rig_read_all(&rig, name);
+    cr_assert_eq(rig_count(log, "line "), n - 1);
+    cr_assert_eq(rig_count(log, "missing"), 0);
+    free(log);
+    rig_finish(&rig);
+}
+
+Test(capture, takes_all_that_is_in_the_pipes_at_the_end)
+{
+    end_at_once(FRAME_TEXT, "web.log");
+    end_at_once(FRAME_JSON, "web.log");
+    end_at_once(FRAME_RAW, "web@0.out.log");
+}
+
 Test(capture, leaves_nothing_behind)
 {
     struct rig rig;

@@ -66,12 +66,12 @@ Test(daemons, sends_rfc5424_to_syslog)
     struct rig_process a = rig_start(&rig, 2, 5);
     rig_write(&a, FRAME_OUT, "hello \"world\"\n");
     rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
     char *got = receive(server, &in_memory);
     cr_assert_eq(strncmp(got, "<30>1 20", 8), 0, "%s", got);
     cr_assert(strstr(got, " web 102 - [brood@32473 pool=\"web\" worker=\"2\" generation=\"5\" "
                           "stream=\"out\"] hello \"world\""),
         "%s", got);
-    rig_turn_until_ended(&rig);
     rig_close(&rig);
     close(server);
     rig_finish(&rig);
@@ -118,12 +118,12 @@ Test(daemons, speaks_the_protocol_of_the_journal)
     struct rig_process a = rig_start(&rig, 2, 5);
     rig_write(&a, FRAME_ERR, "trouble\nno newline");
     rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
     cr_assert_str_eq(receive(server, &in_memory),
         "PRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=web\nSYSLOG_PID=102\nBROOD_POOL=web\n"
         "BROOD_WORKER=2\nBROOD_GENERATION=5\nBROOD_STREAM=err\nMESSAGE=trouble\n");
     cr_assert_not(in_memory);
     cr_assert(strstr(receive(server, &in_memory), "BROOD_END=bare\nMESSAGE=no newline\n"));
-    rig_turn_until_ended(&rig);
     rig_close(&rig);
     close(server);
     rig_finish(&rig);

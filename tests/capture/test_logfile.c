@@ -129,6 +129,38 @@ Test(logfile, rotates_by_age)
     rig_finish(&rig);
 }
 
+/* Bytes that nobody looks at are no reason to cut a line in two. */
+Test(logfile, rotates_raw_bytes_by_age_between_lines)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.file.max_age = NSEC_PER_SEC;
+    rig.settings.file.format = FRAME_RAW;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 3, 1);
+    rig_write(&a, FRAME_OUT, "half of ");
+    for (nsec_t end = nsec_add(loop_clock(), 2 * NSEC_PER_SEC); loop_clock() < end;)
+        loop_turn(rig.loop, false);
+    rig_write(&a, FRAME_OUT, "a line\n");
+    struct segment_list list = {0};
+    int fd = open(rig.directory, O_RDONLY | O_DIRECTORY);
+    while (list.count == 0) {
+        segment_list_finish(&list);
+        loop_turn(rig.loop, false);
+        cr_assert_eq(segment_list(fd, "web@3.out.log", &list), 0);
+    }
+    close(fd);
+    char *old = rig_read(&rig, list.segments[0].file);
+    cr_assert_str_eq(old, "half of a line\n");
+    free(old);
+    segment_list_finish(&list);
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    rig_finish(&rig);
+}
+
 /* Everything is compressed in the end, has the mode of the original, and is complete. */
 Test(logfile, compresses_what_is_rotated)
 {

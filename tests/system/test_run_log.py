@@ -75,6 +75,17 @@ def test_rotation_loses_nothing(tmp_path):
         assert [row[7] for row in rows if row[1] == worker] == [f"n{i}" for i in range(3000)]
 
 
+@pytest.mark.parametrize("style", ["text", "json", "raw"])
+def test_all_of_it_is_there_at_the_end(tmp_path, style):
+    """A pipe may be full when its worker ends, and brood with it."""
+    result = run("-q", "--log", str(tmp_path), "--log-style", style, "--name", "web", "--",
+                 *script("seq 1 100000; echo the end"))
+    assert result.returncode == 0, result.stderr
+    texts = show(tmp_path).splitlines()
+    assert [row.split(": ")[-1] for row in texts] == [
+        *(str(n) for n in range(1, 100001)), "the end"]
+
+
 def test_what_is_rotated_is_compressed(brood, tmp_path):
     b = brood("--name", "web", "--log", tmp_path, "--log-max-size", "64K",
               cmd=script("seq 1 5000; exec sleep 1000"))

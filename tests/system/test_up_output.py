@@ -296,6 +296,15 @@ def test_moved_files_are_opened_anew(up, logs, scratch):
     assert texts_of(logs / "moved") == ["one 1"]
 
 
+def test_last_words_of_a_stop(up, logs):
+    u = up(pool("web", script("trap 'seq 1 50000; echo bye; exit 0' TERM; echo up; "
+                              "while :; do sleep 0.05; done"), LogDirectory=logs))
+    await_texts(logs / "web.log", ["up"])
+    u.ctl("shutdown")
+    assert u.wait() == 0
+    assert texts_of(logs / "web.log", "out") == ["up", *(str(n) for n in range(1, 50001)), "bye"]
+
+
 # --- who writes too much, and who does not let go
 
 def test_an_orphan_holds_nothing_up(up, logs, scratch):
