@@ -280,8 +280,9 @@ bool engine_shut_down_asked(const struct engine *engine);
 
 /*
  * Once every worker has ended: signals whatever is still left below this process, each process
- * once, but SIGKILL every time. Returns how many are left, and names them in `names`. Their exits
- * wake the loop. Only for a subreaper.
+ * once, but SIGKILL every time, and with another signal not what such a process starts in order to
+ * end. Returns how many are left, and names them in `names`. Their exits wake the loop. Only for a
+ * subreaper.
  */
 uint32_t engine_signal_leftovers(struct engine *engine, int signal, char *names, size_t size);
 

@@ -358,7 +358,10 @@ uint32_t engine_signal_leftovers(struct engine *engine, int signal, char *names,
     tree_reap(engine);
     walk.missed = walk_is_blind(list_orphans(engine, &orphans));
     for (size_t i = 0; i < orphans.count; i++)
-        walk_from(&walk, orphans.pids[i], getpid());
+        if (signal != SIGKILL && member_find(engine, orphans.pids[i]))
+            walk.count++; /* told already; what it starts now is a part of how it ends */
+        else
+            walk_from(&walk, orphans.pids[i], getpid());
     proc_list_finish(&orphans);
     for (const struct tree_member *m = engine->members; m; m = m->next)
         name_process(m->pid, &list);

@@ -262,7 +262,10 @@ static void on_patience_over(void *data, uint64_t value, nsec_t now) {
     s->impatient = true;
 }
 
-/* Ends what our workers left behind, as gracefully as them, and names what cannot be ended. */
+/*
+ * Ends what our workers left behind, as gracefully as them, and names what cannot be ended. What it
+ * writes until then is still captured.
+ */
 static void farewell(struct supervisor *s) {
     struct loop_timer timer = {.fn = on_patience_over, .data = s};
     struct loop *loop = engine_loop(s->engine);
@@ -307,8 +310,8 @@ static idle_path int run(struct supervisor *s) {
     if (r < 0)
         return r;
     s->status = supervised->status(supervised->data);
-    finish_output(s);
     farewell(s);
+    finish_output(s);
     return 0;
 }
 

@@ -157,6 +157,21 @@ def test_a_slow_reader_gets_all(brood):
     assert not b.select_events("output-lost")
 
 
+def test_what_is_left_behind_is_heard_to_its_end(tmp_path):
+    """Its last line is written after the last worker has ended, when it is told to stop."""
+    up, done = tmp_path / "up", tmp_path / "done"
+    os.mkfifo(up)
+    left = (f"trap 'echo bye && touch {done}; exit 0' TERM; echo >{up}; "
+            "while :; do sleep 0.05; done")
+    result = run("--log", str(tmp_path), "--name", "web", "--restart", "no", "--",
+                 *script(f'setsid sh -c "$0" & read x <{up}; echo first'), left)
+    assert result.returncode == 0, result.stderr
+    assert done.exists()
+    rows = [LINE.fullmatch(row).groups() for row in show(tmp_path).splitlines()]
+    assert [(row[4], row[7]) for row in rows if row[5] == "out"] == [
+        (None, "first"), (" orphan", "bye")]
+
+
 def test_what_cannot_be_written_is_said(brood):
     with open("/dev/full", "wb") as full:
         b = brood("--log", "-", cmd=script("echo lost"), stdout=full)
