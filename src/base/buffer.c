@@ -24,19 +24,6 @@ void buffer_add_text(struct buffer *buffer, const char *text) {
     buffer_add(buffer, text, strlen(text));
 }
 
-void buffer_add_visible(struct buffer *buffer, const char *text) {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c == '\n')
-            buffer_add_text(buffer, "\\n");
-        else if (c < 0x20 || c == 0x7f)
-            buffer_add_format(buffer, "\\x%02x", c);
-        else
-            buffer_add(buffer, text, 1);
-    }
-}
-
 void buffer_add_format(struct buffer *buffer, const char *format, ...) {
     size_t room = buffer->size - buffer->length;
     va_list arguments;
@@ -64,6 +51,27 @@ static size_t sequence_length(const char *text, size_t left) {
     return utf8_length(padded);
 }
 
+void buffer_add_visible_bytes(
+    struct buffer *buffer, const char *bytes, size_t length, bool keeps_tabs) {
+    for (size_t i = 0; i < length;) {
+        size_t n = sequence_length(bytes + i, length - i), end = i + MAX(n, (size_t)1);
+
+        if (bytes[i] == '\t' ? keeps_tabs : n > 0 && !utf8_is_control(bytes + i, n)) {
+            buffer_add(buffer, bytes + i, n);
+            i = end;
+        } else if (bytes[i] == '\n') {
+            buffer_add_text(buffer, "\\n");
+            i = end;
+        }
+        for (; i < end; i++)
+            buffer_add_format(buffer, "\\x%02x", (unsigned char)bytes[i]);
+    }
+}
+
+void buffer_add_visible(struct buffer *buffer, const char *text) {
+    buffer_add_visible_bytes(buffer, text, strlen(text), false);
+}
+
 static bool is_plain(unsigned char c) {
     return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
@@ -76,8 +84,8 @@ static size_t add_json_character(struct buffer *buffer, const char *text, size_t
         buffer_add_text(buffer, "\\ufffd");
     else if (c == '"' || c == '\\')
         buffer_add_format(buffer, "\\%c", c);
-    else if (c < 0x20 || c == 0x7f)
-        buffer_add_format(buffer, "\\u%04x", c);
+    else if (utf8_is_control(text, length))
+        buffer_add_format(buffer, "\\u%04x", (unsigned char)text[length - 1]);
     else
         buffer_add(buffer, text, length);
     return MAX(length, (size_t)1);

@@ -24,8 +24,17 @@ struct buffer {
 
 void buffer_add(struct buffer *buffer, const char *bytes, size_t length);
 void buffer_add_text(struct buffer *buffer, const char *text);
-/* Text from outside, for a line on a terminal: control characters become \n, \x1b and the like. */
+
+/*
+ * Text from outside, for a line on a terminal: control characters, those of eight bits in UTF-8
+ * (U+0080 to U+009F: CSI and its like), and bytes that are not UTF-8, which some terminals take for
+ * these, become \n, \x1b, \xc2\x9b, \x9b and the like. It grows at most VISIBLE_WIDEST times.
+ */
+#define VISIBLE_WIDEST 4
+
 void buffer_add_visible(struct buffer *buffer, const char *text);
+void buffer_add_visible_bytes(
+    struct buffer *buffer, const char *bytes, size_t length, bool keeps_tabs);
 
 void buffer_add_format(struct buffer *buffer, const char *format, ...) printf_like(2, 3);
 

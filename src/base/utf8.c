@@ -44,6 +44,12 @@ static uint32_t code_point(const char *text, size_t length) {
     return point;
 }
 
+bool utf8_is_control(const char *text, size_t length) {
+    uint32_t point = code_point(text, length);
+
+    return point < 0x20 || (point >= 0x7f && point < 0xa0);
+}
+
 unsigned utf8_columns(const char *text, size_t length) {
     static const struct {
         uint32_t low, high;

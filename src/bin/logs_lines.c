@@ -46,14 +46,16 @@ static void add_line(const struct logs_lines *lines, struct buffer *out, const s
     struct buffer prefix = BUFFER(memory);
 
     frame_add_prefix(&prefix, format, entry->wall, &entry->tag);
-    if (format == FRAME_TEXT && lines->is_terminal)
+    if (format == FRAME_RAW && lines->is_terminal)
+        frame_add_terminal_raw(out, &entry->piece);
+    else if (format == FRAME_TEXT && lines->is_terminal)
         frame_add_terminal_piece(
             out, &prefix, entry->tag.worker, lines->is_coloured, &entry->piece);
     else
         frame_add_piece(out, format, &prefix, &entry->piece);
 }
 
-/* Lines that never had tags are shown as they are, unless somebody wants JSON. */
+/* Lines that never had tags are shown without, unless somebody wants JSON. */
 static int render(struct logs_lines *lines, const struct entry *entry, struct buffer *ret_out) {
     enum frame_format format = lines->json ? FRAME_JSON : entry->is_tagged ? FRAME_TEXT : FRAME_RAW;
     size_t room = MAX(frame_piece_room(format, FRAME_PREFIX_MAX, &entry->piece),

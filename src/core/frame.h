@@ -141,10 +141,13 @@ void frame_add_piece(struct buffer *out, enum frame_format format, const struct 
 
 /*
  * A line of text for a terminal: the prefix in the colour of its worker, if any is wanted, and
- * control characters other than a tab shown as \x1b and the like.
+ * all but tabs made visible as buffer_add_visible() has it.
  */
 void frame_add_terminal_piece(struct buffer *out, const struct buffer *prefix, uint32_t worker,
     bool coloured, const struct frame_piece *piece);
 
-/* The most that frame_add_terminal_piece() adds. */
+/* The same of a line without tags, as raw has it. */
+void frame_add_terminal_raw(struct buffer *out, const struct frame_piece *piece);
+
+/* The most that either adds. */
 size_t frame_terminal_room(size_t prefix, const struct frame_piece *piece);

@@ -13,9 +13,8 @@
 #define TEXT_AROUND 4
 #define JSON_AROUND 48
 
-/* Two colours, and a control character as "\x01". */
+/* Two colours. */
 #define TERMINAL_AROUND 16
-#define TERMINAL_WIDEST 4
 
 /* Severities of RFC 5424. */
 #define SEVERITY_WARNING 4
@@ -135,13 +134,16 @@ static void add_json(
 }
 
 /* As it was written; only what is not output, and what comes before it, has lines of its own. */
-static void add_raw(struct buffer *out, const struct frame_piece *piece) {
+static void add_raw(struct buffer *out, const struct frame_piece *piece, bool for_terminal) {
     bool ends_line =
         piece->end != FRAME_CONTINUED && piece->end != FRAME_BARE && piece->end != FRAME_UNFINISHED;
 
     if (piece->end == FRAME_NOTE)
         buffer_add_text(out, "! ");
-    buffer_add(out, piece->text, piece->length);
+    if (for_terminal)
+        buffer_add_visible_bytes(out, piece->text, piece->length, true);
+    else
+        buffer_add(out, piece->text, piece->length);
     buffer_add(out, "\n", ends_line);
 }
 
@@ -152,24 +154,7 @@ void frame_add_piece(struct buffer *out, enum frame_format format, const struct 
     else if (format == FRAME_JSON)
         add_json(out, prefix, piece);
     else
-        add_raw(out, piece);
-}
-
-static bool is_visible(unsigned char c) {
-    return c == '\t' || (c >= 0x20 && c != 0x7f);
-}
-
-static void add_visible(struct buffer *out, const char *text, size_t length) {
-    for (size_t i = 0; i < length;) {
-        size_t n = 0;
-
-        while (i + n < length && is_visible((unsigned char)text[i + n]))
-            n++;
-        buffer_add(out, text + i, n);
-        i += n;
-        if (i < length)
-            buffer_add_format(out, "\\x%02x", (unsigned char)text[i++]);
-    }
+        add_raw(out, piece, false);
 }
 
 void frame_add_terminal_piece(struct buffer *out, const struct buffer *prefix, uint32_t worker,
@@ -178,12 +163,16 @@ void frame_add_terminal_piece(struct buffer *out, const struct buffer *prefix, u
         "\033[32m", "\033[33m", "\033[34m", "\033[35m", "\033[36m", "\033[31m"};
 
     buffer_add_text(out, coloured ? colours[worker % ELEMENTS(colours)] : "");
-    buffer_add(out, prefix->data, prefix->length);
+    buffer_add_visible_bytes(out, prefix->data, prefix->length, false);
     buffer_add_format(out, "%c%s ", frame_end_mark(piece->end), coloured ? "\033[0m" : "");
-    add_visible(out, piece->text, piece->length);
+    buffer_add_visible_bytes(out, piece->text, piece->length, true);
     buffer_add(out, "\n", 1);
 }
 
+void frame_add_terminal_raw(struct buffer *out, const struct frame_piece *piece) {
+    add_raw(out, piece, true);
+}
+
 size_t frame_terminal_room(size_t prefix, const struct frame_piece *piece) {
-    return prefix + TERMINAL_AROUND + TERMINAL_WIDEST * piece->length;
+    return TERMINAL_AROUND + VISIBLE_WIDEST * (prefix + piece->length);
 }

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pathlib
+import pty
 import shutil
 import subprocess
 
@@ -66,6 +67,9 @@ class Logs:
 
     def show(self, *words):
         return self.run(*words).stdout
+
+    def run_bytes(self):
+        return subprocess.run(self.command(), capture_output=True, check=True).stdout
 
     def texts(self, *words):
         return [row.split("] ", 1)[1][5:] for row in self.show(*words).splitlines()]
@@ -246,13 +250,35 @@ def test_follow_waits_for_a_log_that_is_not_there_yet(logs):
     follower.end()
 
 
+def on_terminal(logs, *words):
+    main, other = pty.openpty()
+    subprocess.run(logs.command(*words), stdout=other, check=True,
+                   env={"PATH": os.environ["PATH"]})
+    os.close(other)
+    shown = os.read(main, 4096)
+    os.close(main)
+    return shown.decode()  # a lone byte of eight bits, which might be CSI, would be refused
+
+
+CONTROLS = b"\x1b[31mred \x9b1m \xc2\x9b1m \t\xc3\xa9"
+SHOWN = r"\x1b[31mred \x9b1m \xc2\x9b1m " + "\t\xe9"
+
+
+def test_terminals_get_no_control_characters_of_lines_without_tags(logs):
+    """In files of raw, and in one of text that something else has written to."""
+    (logs.path / "web@0.out.log").write_bytes(CONTROLS + b"\n")
+    assert on_terminal(logs) == SHOWN + "\r\n"
+    assert logs.run_bytes() == CONTROLS + b"\n"
+    assert "\\u009b1m" in on_terminal(logs, "--json")
+
+
+def test_terminals_get_no_control_characters_of_eight_bits(logs):
+    (logs.path / "web.log").write_bytes(line(1, "").encode()[:-1] + CONTROLS + b"\n")
+    assert on_terminal(logs).endswith(SHOWN + "\r\n")
+
+
 def test_terminals_get_no_control_characters(logs):
     logs.put("web.log", line(1, "bell \x07 and \x1b[31mred"))
-    import pty
-    main, other = pty.openpty()
-    subprocess.run(logs.command(), stdout=other, check=True, env={"PATH": os.environ["PATH"]})
-    os.close(other)
-    shown = os.read(main, 4096).decode()
-    os.close(main)
+    shown = on_terminal(logs)
     assert "bell \\x07 and \\x1b[31mred" in shown
     assert shown.startswith("\x1b[32m2026-")

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/random.h"
+#include "base/utf8.h"
 
 /* A buffer over heap memory without a byte to spare, so that a sanitizer sees every step too far.
  */
@@ -71,6 +72,40 @@ Test(buffer, makes_control_characters_visible)
     cr_assert_str_eq(array, "a\\nb\\x1b[0m\\x09\\x7f\xc3\xa9%s");
 }
 
+/* CSI, as a character and as a byte; what is next to these; what is no character. */
+Test(buffer, makes_control_characters_of_eight_bits_visible)
+{
+    char array[128];
+    struct buffer buffer = BUFFER(array);
+
+    buffer_add_visible(&buffer, "\xc2\x9b"
+                                "1m\x9b"
+                                "1m\xc2\x80\xc2\x9f\xc2\xa0\xe2\x82");
+    cr_assert_str_eq(array, "\\xc2\\x9b1m\\x9b1m\\xc2\\x80\\xc2\\x9f\xc2\xa0\\xe2\\x82");
+    buffer = BUFFER(array);
+    buffer_add_visible_bytes(&buffer, "\t\0\xe2\x82\xac", 4, true);
+    cr_assert_str_eq(array, "\t\\x00\\xe2\\x82");
+}
+
+Test(buffer, makes_nothing_visible_wider_than_it_says)
+{
+    char bytes[64], array[VISIBLE_WIDEST * sizeof(bytes) + 1];
+    struct random random = {.state = 1};
+
+    for (unsigned round = 0; round < 20000; round++) {
+        struct buffer buffer = BUFFER(array);
+
+        for (size_t i = 0; i < sizeof(bytes); i++)
+            bytes[i] = (char)(random_next(&random) >> 32);
+        buffer_add_visible_bytes(&buffer, bytes, sizeof(bytes), round % 2 == 0);
+        cr_assert_not(buffer.cut);
+        for (size_t i = 0, n; i < buffer.length; i += n) {
+            n = utf8_length(array + i);
+            cr_assert(n > 0 && (array[i] == '\t' || !utf8_is_control(array + i, n)));
+        }
+    }
+}
+
 Test(buffer, writes_json_members)
 {
     char array[256];
@@ -105,6 +140,7 @@ Test(buffer, keeps_utf8_and_replaces_the_rest)
     cr_assert_str_eq(json("\xc0\xaf"), "\"\\ufffd\\ufffd\"");            /* overlong */
     cr_assert_str_eq(json("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\""); /* surrogate */
     cr_assert_str_eq(json("\xf4\x90\x80\x80"), "\"\\ufffd\\ufffd\\ufffd\\ufffd\"");
+    cr_assert_str_eq(json("\xc2\x9b\xc2\xa0"), "\"\\u009b\xc2\xa0\"");
     cr_assert_str_eq(json("\xe2\x82"), "\"\\ufffd\\ufffd\"");
     cr_assert_str_eq(json("a\x80z\xffz"), "\"a\\ufffdz\\ufffdz\"");
 }
