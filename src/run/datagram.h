@@ -3,6 +3,8 @@
 
 /* A unix datagram socket to a daemon that may be away, slow, or started anew. */
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -18,7 +20,12 @@ void datagram_finish(struct datagram *datagram);
 
 /*
  * Sends one message, with a descriptor unless `fd` is negative; connects first where that has to be
- * done. Waits a little for a slow reader, then -EAGAIN. -EMSGSIZE, -ENOBUFS: too large. Others: the
- * daemon is away.
+ * done. Waits a little for a slow reader, then -EAGAIN. Others than what is too large: the daemon
+ * is away.
  */
 int datagram_send(struct datagram *datagram, const struct iovec *parts, size_t n_parts, int fd);
+
+/* For the daemon's socket, or for the memory that there is. */
+static inline bool datagram_is_too_large(int error) {
+    return error == -EMSGSIZE || error == -ENOBUFS;
+}

@@ -84,7 +84,7 @@ static int take_piece(struct sink *sink, const struct frame_piece *piece) {
         {.iov_base = (char *)"\n", .iov_len = 1},
     };
     int r = datagram_send(&journal->socket, parts, ELEMENTS(parts), -1);
-    if (r == -EMSGSIZE || r == -ENOBUFS)
+    if (datagram_is_too_large(r))
         r = send_in_memory(journal, parts, ELEMENTS(parts));
     return r;
 }

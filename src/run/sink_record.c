@@ -40,7 +40,7 @@ static int take_piece(struct sink *sink, const struct frame_piece *piece) {
 
         r = datagram_send(&recorder->socket, parts, ELEMENTS(parts), -1);
         length /= 2;
-    } while (r == -EMSGSIZE && length > 0);
+    } while (datagram_is_too_large(r) && length > 0);
     return r;
 }
 

@@ -86,7 +86,7 @@ static int take_piece(struct sink *sink, const struct frame_piece *piece) {
             {.iov_base = (char *)piece->text + done, .iov_len = n},
         };
         int r = datagram_send(&syslog->socket, parts, ELEMENTS(parts), -1);
-        if ((r == -EMSGSIZE || r == -ENOBUFS) && n > 1)
+        if (datagram_is_too_large(r) && n > 1)
             most = n / 2;
         else if (r < 0)
             return r;

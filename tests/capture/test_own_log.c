@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -262,6 +263,42 @@ Test(own_log, a_daemon_gets_a_datagram_a_line)
     close(server);
     desk_clear(&desk);
 }
+
+/* With that error the kernel refuses what has more than 16 bytes; 0: it takes what it likes. */
+static int refusal;
+
+/* In the place of libc's. */
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+    size_t length = 0;
+
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        length += message->msg_iov[i].iov_len;
+    if (refusal == 0 || length <= 16)
+        return syscall(SYS_sendmsg, fd, message, flags);
+    errno = refusal;
+    return -1;
+}
+
+static void check_cut(int error) {
+    struct desk desk = desk_make("socket");
+    int server = listen_at(desk.path);
+
+    refusal = error;
+    desk_open(&desk, LOG_TO_SYSLOG);
+    say(&desk, "0123456789abcdefghijklmnopqrstuvwxyz\nnext\n");
+    cr_assert_str_eq(receive(server), "012345678");
+    cr_assert_str_eq(receive(server), "next");
+    cr_assert_eq(log_free(desk.log, PATIENCE), 0);
+    cr_assert_eq(desk.troubles, 0);
+    close(server);
+    desk_clear(&desk);
+}
+
+Test(own_log, what_is_too_large_for_a_daemon_is_cut)
+{ check_cut(EMSGSIZE); }
+
+Test(own_log, what_is_too_large_for_the_memory_is_cut)
+{ check_cut(ENOBUFS); }
 
 Test(own_log, a_daemon_that_is_away_is_waited_for)
 {
