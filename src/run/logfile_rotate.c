@@ -88,20 +88,31 @@ static bool is_appended(const struct logfile *file) {
 }
 
 /* Never waits for the reader of a FIFO, and follows no link that brood was not told of. */
-static int open_file(struct logfile *file) {
-    int flags = O_RDWR | O_CLOEXEC | O_NONBLOCK | (file->settings.shared ? 0 : O_NOFOLLOW) |
-                (is_appended(file) ? O_APPEND : 0);
-    int fd = openat(file->directory, file->settings.name, flags);
+static int open_as(const struct logfile *file, int flags) {
+    flags |= O_CLOEXEC | O_NONBLOCK | (file->settings.shared ? 0 : O_NOFOLLOW) |
+             (is_appended(file) ? O_APPEND : 0);
+    int fd = openat(file->directory, file->settings.name, flags, 0600);
 
-    if (fd < 0 && errno == ENOENT) {
-        fd = openat(file->directory, file->settings.name, flags | O_CREAT | O_EXCL, 0600);
-        int r = fd < 0 ? -errno : set_owner(file, fd);
-        if (fd >= 0 && r < 0) {
-            close(fd);
-            return r;
-        }
-    }
     return fd < 0 ? -errno : fd;
+}
+
+/*
+ * One that is shared was tried at the start: what could be written then can be here, though it may
+ * not be read (no torn line is ended in it), or is yet to be made behind a link.
+ */
+static int open_file(const struct logfile *file) {
+    bool shared = file->settings.shared;
+    int fd = open_as(file, O_RDWR);
+
+    if (fd == -EACCES && shared)
+        fd = open_as(file, O_WRONLY);
+    if (fd != -ENOENT)
+        return fd;
+    fd = open_as(file, O_RDWR | O_CREAT | (shared ? 0 : O_EXCL));
+    int r = fd < 0 ? fd : set_owner(file, fd);
+    if (fd >= 0 && r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
 }
 
 /* A line that a crash has torn is ended, so that the next one is not lost with it. */

@@ -136,6 +136,43 @@ Test(own_log, a_file_is_appended_to_as_others_do)
     desk_clear(&desk);
 }
 
+/* A link is what somebody has made on purpose, wherever the file will be. */
+Test(own_log, a_link_makes_the_file_that_it_points_to)
+{
+    struct desk desk = desk_make("log");
+    char target[128];
+
+    snprintf(target, sizeof(target), "%s.elsewhere", desk.path);
+    cr_assert_eq(symlink(target, desk.path), 0);
+    desk_open(&desk, LOG_TO_FILE);
+    say(&desk, "one\n");
+    cr_assert_eq(log_free(desk.log, PATIENCE), 0);
+    check_contents(target, "one\n");
+    struct stat status;
+    cr_assert_eq(lstat(desk.path, &status), 0);
+    cr_assert(S_ISLNK(status.st_mode));
+    cr_assert_eq(stat(desk.path, &status), 0);
+    cr_assert_eq(status.st_mode & 07777, 0640);
+    desk_clear(&desk);
+}
+
+Test(own_log, a_file_that_may_only_be_written_is_enough)
+{
+    struct desk desk = desk_make("log");
+
+    if (geteuid() == 0) {
+        cr_assert_eq(chown(desk.directory, 65534, 65534), 0);
+        cr_assert_eq(setresuid(65534, 65534, 65534), 0);
+    }
+    close(open(desk.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0200));
+    desk_open(&desk, LOG_TO_FILE);
+    say(&desk, "one\n");
+    cr_assert_eq(log_free(desk.log, PATIENCE), 0);
+    cr_assert_eq(chmod(desk.path, 0600), 0);
+    check_contents(desk.path, "one\n");
+    desk_clear(&desk);
+}
+
 Test(own_log, a_file_that_was_moved_is_opened_anew)
 {
     struct desk desk = desk_make("log");
