@@ -288,7 +288,8 @@ static nsec_t tick(struct sink *sink, nsec_t now) {
 static void close_file(struct sink *sink) {
     struct logfile *file = logfile_of(sink);
 
-    flush(sink);
+    if (file->out.length > 0)
+        flush(sink);
     logfile_close(file);
     free(file->out.data);
     free(file->path);

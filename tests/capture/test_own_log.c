@@ -19,6 +19,7 @@
 
 #include "base/macro.h"
 #include "run/log.h"
+#include "run/logfile.h"
 
 #define PATIENCE (20 * NSEC_PER_SEC)
 
@@ -170,6 +171,19 @@ Test(own_log, a_file_that_may_only_be_written_is_enough)
     cr_assert_eq(log_free(desk.log, PATIENCE), 0);
     cr_assert_eq(chmod(desk.path, 0600), 0);
     check_contents(desk.path, "one\n");
+    desk_clear(&desk);
+}
+
+/* Nobody has written anything: then there is nothing that a file would be needed for. */
+Test(own_log, a_sink_that_was_never_used_makes_nothing)
+{
+    struct desk desk = desk_make("log");
+    struct logfile_settings settings = {.directory = desk.path, .name = "file"};
+    struct sink *sink;
+
+    cr_assert_eq(logfile_new(&settings, &sink), 0);
+    sink->ops->close(sink);
+    cr_assert_lt(access(desk.path, F_OK), 0);
     desk_clear(&desk);
 }
 
