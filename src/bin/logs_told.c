@@ -55,8 +55,10 @@ static bool ask_take(struct logs_told *told, const char *method, json_t *paramet
         status = connection_ask_take(&connection, method, parameters, ret_reply);
         connection_finish(&connection);
     }
+    /* Who may see no more than the files is told so by the refusal itself. */
+    bool is_clear = status == CTL_ABSENT || (status == CTL_DENIED && told->listens);
     told->listens = status == CTL_OK;
-    if (status != CTL_OK && status != CTL_ABSENT)
+    if (status != CTL_OK && !is_clear)
         ctl_say(&told->call, "only what is in the files is shown");
     return told->listens;
 }

@@ -6,7 +6,9 @@
 
 static const struct conf_directive rows[] = {
     {"ReadGroup", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_OWN | DIRECTIVE_TEXT, "GROUP",
-        "a group", NULL, NULL, "Members may ask (brood status, events), not change.",
+        "a group", NULL, NULL,
+        "Members may ask (brood status, events), not change, nor see what waits in memory for log "
+        "files.",
         .read = read_text, .offset = IN_BROOD(read_group)},
     {"ChangeGroup", CONF_GROUP_BROOD, DIRECTIVE_BROOD | DIRECTIVE_OWN | DIRECTIVE_TEXT, "GROUP",
         "a group", NULL, NULL,

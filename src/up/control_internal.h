@@ -33,6 +33,7 @@
 enum control_right {
     RIGHT_NONE,
     RIGHT_READ,
+    RIGHT_OUTPUT, /* no client's own: to see lines whose files may be kept from those who read */
     RIGHT_CHANGE,
 };
 

@@ -512,7 +512,7 @@ static const struct method methods[] = {
     {"Wait", RIGHT_READ, handle_wait,
         {POOLS, WORKER, FIELD("for", FIELD_TEXT, true, awaited), TIMEOUT}},
     {"Events", RIGHT_READ, handle_events, {FIELD("follow", FIELD_BOOL, false, follow), SOME_POOLS}},
-    {"PendingLogs", RIGHT_READ, handle_pending_logs, {SOME_POOLS}},
+    {"PendingLogs", RIGHT_OUTPUT, handle_pending_logs, {SOME_POOLS}},
     {"ReopenLogs", RIGHT_CHANGE, handle_reopen_logs, {}},
     {"Shutdown", RIGHT_CHANGE, handle_shutdown, {WAIT, TIMEOUT}},
 };
@@ -546,6 +546,14 @@ static void tell_call(const struct client *client, const struct method *method) 
         options->callbacks->called(options->data, method->name, peer.uid, peer.pid);
 }
 
+static const char *refusal_of(const struct client *client, const struct method *method) {
+    if (client->right == RIGHT_NONE)
+        return "only root, brood's own user and its control group may use this socket";
+    if (method->right == RIGHT_OUTPUT)
+        return "what waits in memory is shown only to those who may change something";
+    return "members of the control group may look, but not change anything";
+}
+
 static void call_method(
     struct client *client, const struct method *method, const struct varlink_call *call) {
     struct request request = {
@@ -554,11 +562,7 @@ static void call_method(
 
     tell_call(client, method);
     if (client->right < method->right)
-        refuse(client, BROOD_PERMISSION_DENIED,
-            client->right == RIGHT_NONE ? "only root, brood's own user and its control group may "
-                                          "use this socket"
-                                        : "members of the control group may look, but not change "
-                                          "anything");
+        refuse(client, BROOD_PERMISSION_DENIED, refusal_of(client, method));
     else if (fields_read(call->parameters, method->fields, count_fields(method), &request, &fault) <
              0)
         varlink_write_invalid(&client->out, fault);

@@ -112,3 +112,33 @@ def test_rights_follow_a_reload(served):
     u.path.chmod(0o666)
     u.ctl("status", status=DENIED, prefix=as_user(NOBODY, GAMES))
     u.ctl("status", status=DONE, prefix=as_user(NOBODY, STAFF))
+
+
+# Output that waits in memory: the modes of the files may keep readers from it.
+
+@pytest.fixture
+def torn(up_once, scratch):
+    """A worker with a line in a file that all may read, and one whose end has not come yet."""
+    logs = scratch / "logs"
+    words = ["sh", "-c", "echo whole; printf torn; exec sleep 1000"]
+    u = up_once(section("Brood", ReadGroup=GAMES, ChangeGroup=STAFF),
+                pool("web", words, LogDirectory=logs), path=scratch / "socket")
+    u.path.chmod(0o666)
+    u.log = logs / "web.log"
+    procs.until(lambda: "torn" in u.ctl("logs").out and "whole" in u.log.read_text(), "its output")
+    u.log.chmod(0o644)
+    return u
+
+
+def test_reader_sees_the_files_alone(torn):
+    done = torn.ctl("logs", "web", status=DONE, prefix=as_user(NOBODY, GAMES))
+    assert "whole" in done.out and "torn" not in done.out
+    assert len(done.err.splitlines()) == 1 and "in memory" in done.err
+    torn.log.chmod(0o640)
+    done = torn.ctl("logs", "web", status=1, prefix=as_user(NOBODY, GAMES))
+    assert not done.out and "Permission denied" in done.err
+
+
+def test_changer_sees_what_waits_in_memory(torn):
+    done = torn.ctl("logs", "web", status=DONE, prefix=as_user(NOBODY, STAFF))
+    assert "whole" in done.out and "torn" in done.out and not done.err
