@@ -31,6 +31,14 @@ static void add_base(struct buffer *path) {
         buffer_add_format(path, "%s/.local/state/brood/log", home ? home : "");
 }
 
+/* '/' as '-', and what would be taken for that by its number, so that no two paths are one name. */
+static void add_escaped(struct buffer *path, char c) {
+    if (c == '-' || c == '%')
+        buffer_add_format(path, "%%%02x", (unsigned)c);
+    else
+        buffer_add(path, c == '/' ? "-" : &c, 1);
+}
+
 int archive_default_directory(const char *socket, char *buffer, size_t size) {
     struct buffer path = {.data = buffer, .size = size};
 
@@ -38,7 +46,7 @@ int archive_default_directory(const char *socket, char *buffer, size_t size) {
     if (socket)
         buffer_add_text(&path, "/");
     for (const char *at = socket ? socket + 1 : ""; *at != '\0'; at++)
-        buffer_add_text(&path, *at == '/' ? "-" : *at == '-' ? "--" : (char[]){*at, '\0'});
+        add_escaped(&path, *at);
     return path.cut ? -ENAMETOOLONG : 0;
 }
 

@@ -13,7 +13,8 @@
  * Where brood keeps logs unless told otherwise: $LOGS_DIRECTORY (which systemd sets for a unit that
  * has LogsDirectory=), else /var/log/brood, or for others than root under $XDG_STATE_HOME. A
  * supervisor that is not the only one has a directory of its own in there, named after `socket`,
- * an absolute path; NULL: it is the one with the default socket. -ENAMETOOLONG.
+ * an absolute path, with "-" for "/" ("%2d" is a "-", "%25" a "%"); NULL: it is the one with the
+ * default socket. -ENAMETOOLONG.
  */
 int archive_default_directory(const char *socket, char *buffer, size_t size);
 

@@ -371,7 +371,8 @@ def test_an_old_supervisor(ask, scratch):
     assert texts(done.stdout) == ["in the file"]
     assert "another version" in done.stderr and "only what is in the files" in done.stderr
     # One that does not say where its logs are either.
-    place = scratch / "elsewhere" / str(scratch / "socket").replace("-", "--").replace("/", "-")[1:]
+    socket = str(scratch / "socket").replace("%", "%25").replace("-", "%2d")
+    place = scratch / "elsewhere" / socket.replace("/", "-")[1:]
     place.mkdir(parents=True)
     (place / "web.log").write_text("2026-11-22T19:00:00.000000Z web/0 [1 #1] out: elsewhere\n")
     assert texts(ask(lambda path: unknown, status(pool_told("web"))).stdout) == ["elsewhere"]

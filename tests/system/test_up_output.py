@@ -59,7 +59,7 @@ def logs(scratch):
 def test_log_is_what_happens_unasked(up):
     """Each control socket has a directory of its own below the one for all."""
     u = up(pool("web", script("echo out; echo err >&2; " + STOP)))
-    escaped = str(u.path)[1:].replace("-", "--").replace("/", "-")
+    escaped = str(u.path)[1:].replace("%", "%25").replace("-", "%2d").replace("/", "-")
     log = os.path.join(settings.LOGS.name, escaped, "web.log")
     await_texts(type(u.path)(log), ["out", "err"])
 
