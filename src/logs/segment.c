@@ -41,6 +41,8 @@ int segment_format(
     const char *name, uint64_t wall, uint64_t sequence, char file[SEGMENT_NAME_MAX]) {
     char utc[UTC_LENGTH + 1];
 
+    if (sequence > SEGMENT_SEQUENCE_MAX)
+        return -EOVERFLOW;
     utc_format(wall, utc);
     int n = snprintf(file, SEGMENT_NAME_MAX, "%s.%.4s%.2s%.2sT%.2s%.2s%.2sZ-%06" PRIu64, name, utc,
         utc + 5, utc + 8, utc + 11, utc + 14, utc + 17, sequence);
@@ -86,7 +88,7 @@ int segment_parse(const char *file, const char *name, struct segment *ret_segmen
     segment.packing = cut_packing(rest);
     if (parse_stamp(rest, &segment.wall) < 0 || rest[STAMP_LENGTH] != '-')
         return -EINVAL;
-    if (text_parse_u64(rest + STAMP_LENGTH + 1, 0, UINT64_MAX, &segment.sequence) < 0)
+    if (text_parse_u64(rest + STAMP_LENGTH + 1, 0, SEGMENT_SEQUENCE_MAX, &segment.sequence) < 0)
         return -EINVAL;
     *ret_segment = segment;
     return 0;

@@ -33,6 +33,10 @@ const char *segment_program(enum segment_packing packing);
 
 #define SEGMENT_NAME_MAX 256
 
+/* No log gets so far: a file with a higher number is somebody else's, and does not end the count.
+ */
+#define SEGMENT_SEQUENCE_MAX UINT64_C(999999999999)
+
 struct segment {
     char file[SEGMENT_NAME_MAX];
     uint64_t sequence;
@@ -41,7 +45,7 @@ struct segment {
     bool unfinished; /* a compression that was interrupted, or goes on */
 };
 
-/* The name of a rotated file. -ENAMETOOLONG. */
+/* The name of a rotated file. -ENAMETOOLONG; -EOVERFLOW: no number is left. */
 int segment_format(const char *name, uint64_t wall, uint64_t sequence, char file[SEGMENT_NAME_MAX]);
 
 /* -EINVAL: that is no rotated file of the log NAME. */

@@ -36,6 +36,17 @@ Test(segment, reads_the_names_that_it_writes)
     }
 }
 
+Test(segment, gives_no_name_that_it_would_not_know)
+{
+    char file[SEGMENT_NAME_MAX];
+    struct segment segment;
+
+    cr_assert_eq(segment_format("web.log", 0, SEGMENT_SEQUENCE_MAX, file), 0);
+    cr_assert_eq(segment_parse(file, "web.log", &segment), 0);
+    cr_assert_eq(segment.sequence, SEGMENT_SEQUENCE_MAX);
+    cr_assert_eq(segment_format("web.log", 0, SEGMENT_SEQUENCE_MAX + 1, file), -EOVERFLOW);
+}
+
 Test(segment, passes_over_other_files)
 {
     static const char *const others[] = {
@@ -49,6 +60,8 @@ Test(segment, passes_over_other_files)
         "web.log.20000229T000000Z-x",
         "web.log.20000229T000000Z-000042.bz2",
         "web.log.20000229T000000Z-99999999999999999999",
+        "web.log.20000229T000000Z-18446744073709551615",
+        "web.log.20000229T000000Z-1000000000000",
         "job.log.20000229T000000Z-000042",
         "",
     };
