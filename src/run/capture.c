@@ -97,9 +97,9 @@ int capture_free(struct capture *capture, nsec_t patience) {
         capture_peek_abandon(sink);
     nsec_t deadline = nsec_add(loop_clock(), patience);
     int r = capture_writers_free(capture, deadline);
-    int packed = packer_free(capture->packer, deadline);
-    if (r == -ETIMEDOUT || packed < 0)
-        return -ETIMEDOUT;
+    packer_free(capture->packer, deadline);
+    if (r == -ETIMEDOUT)
+        return r;
     while (capture->streams)
         stream_free(capture->streams);
     destroy(capture);

@@ -138,6 +138,19 @@ static int pack_into(struct packer *packer, int directory, const char *program, 
     return r;
 }
 
+/* Whatever else has such a name is not waited for, nor followed. */
+static int open_regular(int directory, const char *file) {
+    int fd = openat(directory, file, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+    struct stat status;
+
+    if (fd < 0)
+        return -errno;
+    int r = fstat(fd, &status) < 0 ? -errno : S_ISREG(status.st_mode) ? 0 : -EINVAL;
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
+}
+
 static int pack(struct packer *packer, int directory, const char *file) {
     enum segment_packing packing;
     char packed[SEGMENT_NAME_MAX + 8], part[SEGMENT_NAME_MAX + 16];
@@ -148,10 +161,8 @@ static int pack(struct packer *packer, int directory, const char *file) {
         return r;
     snprintf(packed, sizeof(packed), "%s%s", file, segment_suffix(packing));
     snprintf(part, sizeof(part), "%s%s", packed, SEGMENT_UNFINISHED);
-    int input = openat(directory, file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    r = input < 0 ? -errno : 0;
-    if (r >= 0)
-        r = pack_into(packer, directory, program, input, part, packed);
+    int input = open_regular(directory, file);
+    r = input < 0 ? input : pack_into(packer, directory, program, input, part, packed);
     if (r >= 0)
         unlinkat(directory, file, 0);
     if (input >= 0)
@@ -346,14 +357,14 @@ static bool stop(struct packer *packer, nsec_t deadline) {
     return is_over;
 }
 
-int packer_free(struct packer *packer, nsec_t deadline) {
+void packer_free(struct packer *packer, nsec_t deadline) {
     struct job *job;
 
     if (!packer)
-        return 0;
+        return;
     if (!stop(packer, deadline)) {
         pthread_detach(packer->thread);
-        return -ETIMEDOUT;
+        return;
     }
     if (packer->has_thread)
         pthread_join(packer->thread, NULL);
@@ -363,5 +374,4 @@ int packer_free(struct packer *packer, nsec_t deadline) {
     pthread_cond_destroy(&packer->work);
     pthread_mutex_destroy(&packer->lock);
     free(packer);
-    return 0;
 }

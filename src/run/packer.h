@@ -26,7 +26,7 @@ int packer_new(struct packer **ret_packer);
 int packer_put(struct packer *packer, const char *directory, const char *name);
 
 /*
- * Ends what is under way; it begins anew when it is put again. -ETIMEDOUT: the disk does not answer
- * before the deadline; thread and memory are left behind. Accepts NULL.
+ * Ends what is under way; it begins anew when it is put again. Where the disk does not answer
+ * before the deadline, thread and memory are left behind: nothing is lost by that. Accepts NULL.
  */
-int packer_free(struct packer *packer, nsec_t deadline);
+void packer_free(struct packer *packer, nsec_t deadline);

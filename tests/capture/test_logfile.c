@@ -224,6 +224,30 @@ Test(logfile, clears_up_after_interrupted_compressions)
     rig_finish(&rig);
 }
 
+/* A FIFO that nobody writes to, and a link, of which each has the name of a rotated file. */
+Test(logfile, compresses_regular_files_only)
+{
+    struct rig rig;
+    char path[128];
+
+    rig_init(&rig);
+    rig.settings.compress = true;
+    snprintf(path, sizeof(path), "%s/web.log.20260102T030405Z-000001", rig.directory);
+    cr_assert_eq(mkfifo(path, 0600), 0);
+    snprintf(path, sizeof(path), "%s/web.log.20260102T030405Z-000002", rig.directory);
+    cr_assert_eq(symlink("secret", path), 0);
+    rig_put(&rig, "secret", "not to be copied");
+    rig_put(&rig, "web.log.20260102T030405Z-000003", "three\n");
+    rig_open(&rig);
+    while (rig_exists(&rig, "web.log.20260102T030405Z-000003"))
+        usleep(1000);
+    rig_close(&rig);
+    cr_assert(rig_exists(&rig, "web.log.20260102T030405Z-000002"));
+    cr_assert(!rig_exists(&rig, "web.log.20260102T030405Z-000002.zst"));
+    cr_assert(!rig_exists(&rig, "web.log.20260102T030405Z-000002.gz"));
+    rig_finish(&rig);
+}
+
 Test(logfile, opens_anew_on_request)
 {
     struct rig rig;
