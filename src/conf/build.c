@@ -435,6 +435,51 @@ static int check_defaults(struct build *build) {
     return first_pass(build, &story, &making);
 }
 
+static bool writes_files(const struct conf_pool *pool) {
+    const enum capture_target *targets = pool->log.capture.targets;
+
+    return targets[FRAME_OUT] == CAPTURE_FILE || targets[FRAME_ERR] == CAPTURE_FILE;
+}
+
+static bool has_same_directory(const struct conf_pool *a, const struct conf_pool *b) {
+    const char *of_a = a->log.capture.file.directory, *of_b = b->log.capture.file.directory;
+
+    return of_a && of_b ? strcmp(of_a, of_b) == 0 : of_a == of_b;
+}
+
+/* "web@0.out" is called as what worker 0 of `web` writes in raw is. */
+static bool is_named_like_file_of(const struct conf_pool *pool, const struct conf_pool *raw) {
+    const char *at = strrchr(pool->name, '@');
+
+    if (!at || strlen(raw->name) != (size_t)(at - pool->name) ||
+        strncmp(pool->name, raw->name, (size_t)(at - pool->name)) != 0)
+        return false;
+    const char *stream = at + 1 + strspn(at + 1, "0123456789");
+    return stream > at + 1 && (strcmp(stream, ".out") == 0 || strcmp(stream, ".err") == 0);
+}
+
+static int check_file(
+    struct build *build, const struct conf_pool *pool, const struct conf_pool *raw) {
+    if (raw->log.capture.file.format != FRAME_RAW || !writes_files(raw) ||
+        pool->log.capture.file.format == FRAME_RAW || !writes_files(pool) ||
+        !has_same_directory(pool, raw) || !is_named_like_file_of(pool, raw))
+        return 0;
+    return conf_message_add(build->messages, CONF_ERROR, pool->origin.file, pool->origin.line,
+        "%s.log is also what LogFormat=raw makes for pool '%s' (%s:%u): "
+        "another name or another LogDirectory= is needed",
+        pool->name, raw->name, raw->origin.file, raw->origin.line);
+}
+
+/* No two pools may mean the same file. */
+static int check_files(struct build *build, const struct pools *pools) {
+    int r = 0;
+
+    for (size_t i = 0; i < pools->count; i++)
+        for (size_t k = 0; k < pools->count && r == 0; k++)
+            r = check_file(build, pools->list[i], pools->list[k]);
+    return r;
+}
+
 int build_pools(struct build *build, struct pools *ret_pools) {
     const struct blocks *blocks = &build->sections->pools;
     int r = check_defaults(build);
@@ -445,5 +490,5 @@ int build_pools(struct build *build, struct pools *ret_pools) {
         r = is_template(block) ? build_template(build, block, ret_pools)
                                : build_named(build, block->name, block, ret_pools);
     }
-    return r;
+    return r < 0 ? r : check_files(build, ret_pools);
 }

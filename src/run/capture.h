@@ -124,7 +124,10 @@ void capture_visit_files(const struct capture *capture, uint64_t ticket,
 /* Nobody waits for answers any more, nor reads them. */
 void capture_forget_peeks(struct capture *capture);
 
-/* How to capture a pool. -ENOMEM, -EAGAIN (no thread), -EMFILE, -ENFILE. */
+/*
+ * How to capture a pool. -ENOMEM, -EAGAIN (no thread), -EMFILE, -ENFILE; -EEXIST: its file is
+ * another pool's.
+ */
 int capture_pool_new(struct capture *capture, const struct capture_settings *settings,
     struct capture_pool **ret_pool);
 
@@ -141,7 +144,7 @@ int capture_pool_change(struct capture *capture, struct capture_pool *pool,
 /* Accepts NULL; returns NULL. Its processes' streams go on until they end. */
 struct capture_pool *capture_pool_free(struct capture_pool *pool);
 
-/* Makes the pipes. -EMFILE, -ENFILE, -ENOMEM, -EAGAIN. */
+/* Makes the pipes. -EMFILE, -ENFILE, -ENOMEM, -EAGAIN, -EEXIST. */
 int capture_process_prepare(struct capture_pool *pool, uint32_t worker, uint32_t generation,
     struct capture_process **ret_process);
 

@@ -151,7 +151,7 @@ void capture_peek_abandon(struct capture_sink *sink);
 int capture_writers_free(struct capture *capture, nsec_t deadline);
 
 /* The writer has something to say about a tap. */
-void capture_stream_told(struct stream *stream, struct tap_news news);
+void capture_stream_told(struct stream *stream, bool has_ended);
 
 /* What a stream may be given at once, and what `scratch` holds. */
 #define CAPTURE_SHARE_AT_MOST 65536
@@ -160,7 +160,7 @@ int gather_init(struct capture *capture);
 void gather_finish(struct gather *gather);
 
 int gather_add(struct stream *stream);
-void gather_update(struct stream *stream); /* `is_muted` or `moves` has changed */
+void gather_update(struct stream *stream); /* `is_muted` has changed */
 void gather_remove(struct stream *stream);
 
 /* Something has been put: after this look, or soon. */

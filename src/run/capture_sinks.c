@@ -16,9 +16,9 @@
 #include "run/sink_output.h"
 #include "run/sink_syslog.h"
 
-static void on_told(void *data, struct tap *tap, struct tap_news news) {
+static void on_told(void *data, struct tap *tap, bool has_ended) {
     (void)data;
-    capture_stream_told(container_of(tap, struct stream, tap), news);
+    capture_stream_told(container_of(tap, struct stream, tap), has_ended);
 }
 
 static void on_trouble(void *data, const char *sink, int error) {
@@ -175,6 +175,8 @@ int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stre
         return r;
     for (struct capture_sink *sink = pool->capture->sinks; sink; sink = sink->next) {
         if (strcmp(sink->key, key) == 0) {
+            if (sink->sink->ops->look && strcmp(sink->pool, pool->name) != 0)
+                return -EEXIST; /* a file is one pool's */
             capture_sink_configure(sink, pool, stream);
             *ret_sink = capture_sink_ref(sink);
             return 0;

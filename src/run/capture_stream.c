@@ -236,14 +236,11 @@ size_t stream_look(struct stream *stream, size_t share) {
     return stream->is_muted ? limit_of(stream) : n;
 }
 
-void capture_stream_told(struct stream *stream, struct tap_news news) {
-    if (news.ended) {
+void capture_stream_told(struct stream *stream, bool has_ended) {
+    if (has_ended)
         stream_free(stream);
-        return;
-    }
-    if (news.cannot_move)
-        stream->moves = false;
-    set_muted(stream, false);
+    else
+        set_muted(stream, false);
 }
 
 void stream_drain(struct stream *stream) {

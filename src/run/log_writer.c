@@ -16,10 +16,10 @@ struct log_writer {
     struct log_writer_events events;
 };
 
-static void on_told(void *data, struct tap *tap, struct tap_news news) {
+static void on_told(void *data, struct tap *tap, bool has_ended) {
     const struct log_writer *writer = data;
 
-    (void)tap, (void)news;
+    (void)tap, (void)has_ended;
     writer->events.room(writer->events.data);
 }
 

@@ -230,8 +230,6 @@ static int move(struct sink *sink, int pipe) {
     struct logfile *file = logfile_of(sink);
     int moved = 0, r = flush(sink);
 
-    if (file->settings.format != FRAME_RAW)
-        return -EOPNOTSUPP;
     if (r >= 0)
         r = logfile_open(file);
     for (nsec_t end = nsec_add(loop_clock(), MOVE_TURN); r >= 0 && loop_clock() < end;) {

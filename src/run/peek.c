@@ -189,7 +189,7 @@ static void add_chunk(struct look *look, struct chunk *chunk) {
     int r = tap_write(tap, chunk);
     chunk->offset = offset;
     chunk->step = step;
-    look->peek->is_cut |= r < 0 && r != -EOPNOTSUPP;
+    look->peek->is_cut |= r < 0;
 }
 
 /* What has no end yet, but for a line that the rate limit suppresses. */

@@ -48,7 +48,7 @@ struct sink_ops {
 
     /*
      * Moves what is in a pipe as it is, as long as there is some, but no more than a turn's worth.
-     * How many bytes that were; 0: there were none. -EOPNOTSUPP: not this sink. NULL: never.
+     * How many bytes that were; 0: there were none. NULL: it has no use for pipes.
      */
     int (*move)(struct sink *sink, int pipe);
 

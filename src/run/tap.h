@@ -29,11 +29,10 @@ struct tap {
     struct tap *shadow;       /* while somebody looks (run/peek.h) */
 
     /* Under the writer's lock. */
-    size_t queued;    /* bytes in chunks */
-    size_t room_at;   /* tell the loop when no more than this is queued; SIZE_MAX: no need to */
-    bool ended;       /* the last chunk has been written */
-    bool cannot_move; /* the sink has refused */
-    bool is_told;     /* in the list of those of whom the loop is to be told */
+    size_t queued;  /* bytes in chunks */
+    size_t room_at; /* tell the loop when no more than this is queued; SIZE_MAX: no need to */
+    bool ended;     /* the last chunk has been written */
+    bool is_told;   /* in the list of those of whom the loop is to be told */
     struct tap *next_told;
 };
 

@@ -123,14 +123,14 @@ static void tell_tap(struct writer *writer, struct tap *tap) {
     writer->last_told = tap;
 }
 
-static struct tap *take_told(struct writer *writer, struct tap_news *ret_news) {
+static struct tap *take_told(struct writer *writer, bool *ret_has_ended) {
     struct tap *tap;
 
     pthread_mutex_lock(&writer->lock);
     tap = writer->first_told;
     if (tap) {
         tap->is_told = false;
-        *ret_news = (struct tap_news){tap->ended, tap->cannot_move};
+        *ret_has_ended = tap->ended;
         writer->first_told = tap->next_told;
         if (!writer->first_told)
             writer->last_told = NULL;
@@ -167,17 +167,17 @@ static struct peek *take_peeked(struct writer *writer) {
 
 static void on_wake(void *data, uint64_t value, int fd, unsigned events) {
     struct writer *writer = data;
-    struct tap_news news = {false, false};
     char name[PATH_MAX];
     struct peek *peek;
     struct tap *tap;
+    bool has_ended = false;
     eventfd_t count;
     int error = 0;
 
     (void)value, (void)events;
     eventfd_read(fd, &count);
-    while ((tap = take_told(writer, &news)))
-        writer->events.told(writer->events.data, tap, news);
+    while ((tap = take_told(writer, &has_ended)))
+        writer->events.told(writer->events.data, tap, has_ended);
     while ((peek = take_peeked(writer)))
         writer->events.peeked(writer->events.data, peek);
     while (take_news(writer, name, &error))
@@ -295,11 +295,10 @@ static void forget_sink(struct writer *writer, struct sink *sink) {
 }
 
 /* A chunk has been written. */
-static void release(struct writer *writer, struct chunk *chunk, int result) {
+static void release(struct writer *writer, struct chunk *chunk) {
     struct tap *tap = chunk->tap;
 
     tap->queued -= cost(chunk);
-    tap->cannot_move |= result == -EOPNOTSUPP;
     tap->ended |= chunk->kind == CHUNK_END;
     if (tap->ended || chunk->kind == CHUNK_PIPE ||
         (tap->room_at != SIZE_MAX && tap->queued <= tap->room_at))
@@ -318,10 +317,10 @@ static int write_chunk(struct writer *writer, struct sink *sink, struct chunk *c
     pthread_mutex_unlock(&writer->lock);
     int r = tap_write(chunk->tap, chunk);
     pthread_mutex_lock(&writer->lock);
-    if (r < 0 && r != -EOPNOTSUPP)
+    if (r < 0)
         return r;
     drop_first(sink);
-    release(writer, chunk, r);
+    release(writer, chunk);
     return 0;
 }
 
@@ -405,7 +404,7 @@ static void close_sink(struct writer *writer, struct sink *sink) {
         struct chunk *chunk = sink->first;
 
         drop_first(sink);
-        release(writer, chunk, 0);
+        release(writer, chunk);
     }
     free(sink->settings);
     pthread_mutex_unlock(&writer->lock); /* nobody else knows the sink any more */

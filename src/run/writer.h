@@ -23,17 +23,13 @@
 #include "run/relay.h"
 #include "run/tap.h"
 
-/* How a stream stands, as of one moment: the thread goes on meanwhile. */
-struct tap_news {
-    bool ended;       /* its last chunk has been written: the writer knows it no more */
-    bool cannot_move; /* the sink has refused: read it instead */
-};
-
 /* What the loop is told. */
 struct writer_events {
-    /* There is room again, a pipe has been moved, or the last chunk of the stream has been written.
+    /*
+     * There is room again, a pipe has been moved, or the last chunk of the stream has been written
+     * (`has_ended`: the writer knows it no more).
      */
-    void (*told)(void *data, struct tap *tap, struct tap_news news);
+    void (*told)(void *data, struct tap *tap, bool has_ended);
 
     /* A look that was asked for: the receiver's again. */
     void (*peeked)(void *data, struct peek *peek);

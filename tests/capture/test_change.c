@@ -60,6 +60,30 @@ Test(change, rotates_the_files_of_workers_otherwise)
     rig_finish(&rig);
 }
 
+/* One file is not two pools', whatever their names are. */
+Test(change, leaves_its_file_to_the_pool_that_has_it)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.file.format = FRAME_RAW;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    struct capture_settings settings = rig.settings;
+    struct capture_pool *other;
+    settings.pool = "web@0.out";
+    settings.file.format = FRAME_TEXT;
+    cr_assert_eq(capture_pool_new(rig.capture, &settings, &other), -EEXIST);
+    rig_write(&a, FRAME_OUT, "as it is\n");
+    rig_end(&a, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    char *log = rig_read(&rig, "web@0.out.log");
+    cr_assert_str_eq(log, "as it is\n");
+    free(log);
+    rig_finish(&rig);
+}
+
 /* Each of these makes it another pool; what runs is kept where it was. */
 Test(change, of_the_place_leaves_what_runs_where_it_is)
 {

@@ -334,6 +334,40 @@ Test(conf, what_is_wrong_is_said_with_the_nearest_word)
     expect_message(conf_messages_of_unit("u", "[Pool x]\n"), "unknown section [Pool x]");
 }
 
+/* In raw, each worker has files of its own, whose names others could have. */
+Test(conf, no_two_pools_mean_the_same_file)
+{
+    static const char both[] = "[Pool web]\nExecStart=/bin/true\nLogFormat=raw\n%s"
+                               "[Pool web@%s]\nExecStart=/bin/true\n%s";
+    static const struct {
+        const char *name, *of_raw, *of_other;
+        bool is_refused;
+    } cases[] = {
+        {"0.out", "", "", true},
+        {"17.err", "LogDirectory=/a\n", "LogDirectory=/a\n", true},
+        {"17.err", "LogDirectory=/a\n", "LogDirectory=/b\n", false},
+        {"17.err", "", "LogDirectory=/b\n", false},
+        {"0.out", "", "LogFormat=raw\n", false},
+        {"0.out", "", "StandardOutput=null\nStandardError=null\n", false},
+        {"0.outs", "", "", false},
+        {".out", "", "", false},
+        {"x.out", "", "", false},
+        {"0@0.out", "", "", false},
+    };
+
+    for (size_t i = 0; i < ELEMENTS(cases); i++) {
+        char text[512], expected[512] = "";
+
+        snprintf(text, sizeof(text), both, cases[i].of_raw, cases[i].name, cases[i].of_other);
+        if (cases[i].is_refused)
+            snprintf(expected, sizeof(expected),
+                "t.conf:%d: error: web@%s.log is also what LogFormat=raw makes for pool 'web' "
+                "(t.conf:1): another name or another LogDirectory= is needed\n",
+                *cases[i].of_raw ? 5 : 4, cases[i].name);
+        cr_assert_str_eq(conf_messages_of(text), expected, "%s", text);
+    }
+}
+
 Test(conf, a_change_is_told_by_what_it_takes)
 {
     static const struct {
