@@ -7,13 +7,13 @@
  * One number says it all: `full_at` moves on by the time that a token takes to come back, and may
  * not be further ahead than a whole bucket takes.
  */
-bool rate_take(struct rate *rate, nsec_t now) {
-    if (rate->burst == 0)
+bool rate_take(struct rate *rate, const struct rate_limit *limit, nsec_t now) {
+    if (limit->burst == 0)
         return true;
 
     nsec_t full_at = MAX(rate->full_at, now);
-    nsec_t after = nsec_add(full_at, rate->interval / rate->burst);
-    if (nsec_sub(after, now) > rate->interval) {
+    nsec_t after = nsec_add(full_at, limit->interval / limit->burst);
+    if (nsec_sub(after, now) > limit->interval) {
         rate->suppressed++;
         return false;
     }

@@ -75,7 +75,8 @@ struct capture {
 /* What outlives a worker's processes. */
 struct capture_worker {
     struct capture_sink *sinks[FRAME_STREAM_MAX]; /* of its own; NULL: none yet, or the pool's */
-    struct rate rates[FRAME_STREAM_MAX];          /* streams that share a sink share the first */
+    struct rate rates[FRAME_STREAM_MAX];          /* the thread's; streams that share a sink share
+                                                     the first */
     unsigned streams;                             /* open, of whichever generation */
     unsigned missed;                              /* processes that were not captured */
 };

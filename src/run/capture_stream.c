@@ -306,13 +306,10 @@ void stream_end(struct stream *stream) {
 /* The rate is limited for a worker, whatever it writes to, as long as one thread writes it. */
 static struct rate *rate_for(const struct capture_pool *pool, const struct stream *stream) {
     bool is_shared = pool->sinks[FRAME_OUT] == pool->sinks[FRAME_ERR];
-    struct rate *rate = &stream->worker->rates[is_shared ? FRAME_OUT : stream->which];
 
     if (pool->settings.rate_burst == 0)
         return NULL;
-    rate->burst = pool->settings.rate_burst;
-    rate->interval = pool->settings.rate_interval;
-    return rate;
+    return &stream->worker->rates[is_shared ? FRAME_OUT : stream->which];
 }
 
 /* Only our end does not block: the worker's is a plain pipe. */
@@ -395,6 +392,8 @@ int stream_new(
     }
     stream->tap.sink = stream->sink->sink;
     stream->tap.rate = rate_for(pool, stream);
+    stream->tap.limit =
+        (struct rate_limit){pool->settings.rate_burst, pool->settings.rate_interval};
     stream->tap.room_at = SIZE_MAX;
     stream->tap.frame.limit = pool->settings.line_max;
     stream->tap.tag = (struct frame_tag){

@@ -129,6 +129,7 @@ static struct shadow *shadow_new(struct look *look, struct tap *tap) {
         .tag = tap->tag,
         .frame = tap->frame,
         .rate = tap->rate,
+        .limit = tap->limit,
         .held = tap->held,
         .is_held = tap->is_held,
         .passes = tap->passes,

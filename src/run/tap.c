@@ -25,10 +25,10 @@ static int tell_suppressed(struct tap *tap) {
 
     if (!tap->rate || tap->rate->suppressed == 0)
         return 0;
-    const struct rate *rate = tap->rate;
     int n = snprintf(text, sizeof(text),
         "%" PRIu64 " lines suppressed: more than %u within %s (LogRateLimitBurst=)",
-        rate->suppressed, rate->burst, text_format_duration(rate->interval, interval));
+        tap->rate->suppressed, tap->limit.burst,
+        text_format_duration(tap->limit.interval, interval));
     int r = write_note(tap, text, (size_t)n);
     if (r >= 0)
         rate_tell(tap->rate);
@@ -48,7 +48,7 @@ static int write_passing(struct tap *tap, const struct frame_piece *piece) {
 /* A piece that has been cut off cannot be cut off again: where it is not taken, it is held. */
 static int write_or_hold(struct tap *tap, const struct frame_piece *piece, nsec_t now) {
     if (piece->begins)
-        tap->passes = !tap->rate || rate_take(tap->rate, now);
+        tap->passes = !tap->rate || rate_take(tap->rate, &tap->limit, now);
     if (!tap->passes)
         return 0;
 

@@ -22,6 +22,7 @@ struct tap {
     struct frame_tag tag;
     struct frame frame;
     struct rate *rate;       /* of the worker; NULL: no limit. The thread's alone, too */
+    struct rate_limit limit; /* with `rate`: as it was when the process was started */
     struct frame_piece held; /* cut off, and not taken by the sink yet */
     bool is_held;
     bool passes;              /* the line that is being written is one that the limit lets pass */

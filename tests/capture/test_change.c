@@ -84,6 +84,31 @@ Test(change, leaves_its_file_to_the_pool_that_has_it)
     rig_finish(&rig);
 }
 
+/* What a replacement is started with does not reach into what the former one still writes. */
+Test(change, of_the_rate_is_for_what_is_started_then)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.rate_burst = 2;
+    rig.settings.rate_interval = 3600 * NSEC_PER_SEC;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    rig.settings.rate_burst = 1000;
+    cr_assert(rig_change(&rig));
+    struct rig_process b = rig_start(&rig, 0, 2);
+    rig_write_lines(&rig, &a, 10);
+    rig_end(&a, NULL, NULL);
+    rig_end(&b, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    char *log = rig_read(&rig, "web.log");
+    cr_assert_eq(rig_count(log, ": line"), 2, "%s", log);
+    cr_assert(strstr(log, "! 8 lines suppressed: more than 2 within 1h"), "%s", log);
+    free(log);
+    rig_finish(&rig);
+}
+
 /* Each of these makes it another pool; what runs is kept where it was. */
 Test(change, of_the_place_leaves_what_runs_where_it_is)
 {
