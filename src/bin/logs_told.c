@@ -144,9 +144,8 @@ static int add_tail(
         return -ENOMEM;
     told->tails = grown;
     if (!json_is_true(json_object_get(file, "known"))) {
-        ctl_say(&told->call,
-            "%s: its disk does not answer; what waits for it in memory is not shown",
-            text_of(file, "path") ?: "?");
+        ctl_say(&told->call, "%s: %s; what waits for it in memory is not shown",
+            text_of(file, "path") ?: "?", text_of(file, "error") ?: "its disk does not answer");
         told->has_failed = true;
         return 0;
     }

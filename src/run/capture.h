@@ -118,6 +118,7 @@ struct capture_file {
     const struct peek *peek; /* NULL: it has not answered */
 };
 
+/* The files that there were when that was asked. */
 void capture_visit_files(const struct capture *capture, uint64_t ticket,
     void (*fn)(void *data, const struct capture_file *file), void *data);
 

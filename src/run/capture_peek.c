@@ -51,10 +51,15 @@ bool capture_has_peeked(const struct capture *capture, uint64_t ticket) {
     return true;
 }
 
+/* It owes no answer, and has none: nobody has asked it. */
+static bool is_newer(const struct capture_sink *sink, uint64_t ticket) {
+    return sink->answered >= ticket && !sink->answer;
+}
+
 void capture_visit_files(const struct capture *capture, uint64_t ticket,
     void (*fn)(void *data, const struct capture_file *file), void *data) {
     for (const struct capture_sink *sink = capture->sinks; sink; sink = sink->next)
-        if (sink->sink->ops->look)
+        if (sink->sink->ops->look && !is_newer(sink, ticket))
             fn(data, &(struct capture_file){
                          .pool = sink->pool,
                          .path = sink->sink->name,

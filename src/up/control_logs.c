@@ -2,6 +2,8 @@
 
 /* The files of captured output: what waits for them, and opening them anew. */
 
+#include <string.h>
+
 #include "base/base64.h"
 #include "run/capture.h"
 #include "run/peek.h"
@@ -74,7 +76,8 @@ static void add_peek(struct buffer *buffer, const struct peek *peek) {
 
 static void write_file(struct buffer *buffer, const void *data) {
     const struct capture_file *file = data;
-    bool is_known = file->peek && file->peek->error == 0;
+    int error = file->peek ? file->peek->error : 0;
+    bool is_known = file->peek && error == 0;
 
     buffer_add_text(buffer, "{");
     buffer_add_json_text(buffer, "pool", file->pool);
@@ -83,6 +86,8 @@ static void write_file(struct buffer *buffer, const void *data) {
     buffer_add_text(buffer, is_known ? "true" : "false");
     if (is_known)
         add_peek(buffer, file->peek);
+    if (error != 0)
+        buffer_add_json_text(buffer, "error", strerrordesc_np(error) ?: "unknown error");
     buffer_add_text(buffer, "}");
 }
 

@@ -284,6 +284,34 @@ Test(peek, answers_each_with_what_was_after_the_question)
     rig_finish(&rig);
 }
 
+/* What has begun since belongs to the next question: it is no file that does not answer. */
+Test(peek, tells_of_the_files_that_there_were)
+{
+    struct seen seen = {0};
+    unsigned answers = 0;
+
+    rig_init(&rig);
+    rig.settings.file.format = FRAME_RAW;
+    rig.settings.targets[FRAME_ERR] = CAPTURE_NONE;
+    rig_open(&rig);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    uint64_t ticket = capture_peek(rig.capture, on_peeked, &answers);
+    struct rig_process b = rig_start(&rig, 1, 1);
+    while (!capture_has_peeked(rig.capture, ticket))
+        cr_assert_geq(loop_turn(rig.loop, true), 0);
+    capture_visit_files(rig.capture, ticket, see, &seen);
+    cr_assert_eq(seen.files, 1);
+    cr_assert(seen.has_answered);
+    cr_assert_str_eq(seen.name, "web@0.out.log");
+    capture_forget_peeks(rig.capture);
+    seen_free(&seen);
+    rig_end(&a, NULL, NULL);
+    rig_end(&b, NULL, NULL);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    rig_finish(&rig);
+}
+
 /* What is under way when everything ends belongs to nobody, and is not lost either. */
 Test(peek, may_be_under_way_at_the_end)
 {

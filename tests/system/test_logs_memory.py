@@ -391,6 +391,9 @@ def test_answers_that_make_no_sense(ask, answer):
 def test_a_disk_that_does_not_answer_and_an_answer_that_is_cut(ask):
     done = ask(lambda path: told(path, known=False), status_wanted=1)
     assert texts(done.stdout) == ["in the file"] and "its disk does not answer" in done.stderr
+    done = ask(lambda path: told(path, known=False, error="Permission denied"), status_wanted=1)
+    assert "web.log: Permission denied; what waits" in done.stderr
+    assert "disk" not in done.stderr
 
     def cut(path):
         status_of = os.stat(path)

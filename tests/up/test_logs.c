@@ -2,6 +2,7 @@
 
 /* What waits for the files of captured output, as clients are told, and opening them anew. */
 
+#include <errno.h>
 #include <string.h>
 
 #include "world.h"
@@ -62,6 +63,19 @@ Test(logs, that_do_not_answer_are_not_waited_for_long)
     add_files();
     EXPECT(ask(world, &one, "PendingLogs", "'pools':['web']"),
         "{'parameters':{'files':[{'pool':'web','path':'/logs/web.log','known':false}]}}");
+}
+
+Test(logs, that_cannot_be_looked_at_say_why)
+{
+    static struct peek of_closed = {.error = EACCES};
+
+    fake_add_file(world->engine, &(struct capture_file){"web", "/logs/web.log", &of_closed});
+    peer_call(&one, "PendingLogs", "");
+    world_settle(world);
+    fake_answer_looks(world->engine);
+    EXPECT(peer_reply(world, &one),
+        "{'parameters':{'files':[{'pool':'web','path':'/logs/web.log','known':false,"
+        "'error':'Permission denied'}]}}");
 }
 
 Test(logs, are_none_where_nothing_is_captured)
