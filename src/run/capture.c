@@ -118,18 +118,22 @@ struct capture_pool *capture_pool_ref(struct capture_pool *pool) {
     return pool;
 }
 
-static void unref_sinks(struct capture_sink *sinks[FRAME_STREAM_MAX]) {
-    for (size_t i = 0; i < FRAME_STREAM_MAX; i++)
+static void unref_sinks(
+    const struct capture_pool *pool, struct capture_sink *sinks[FRAME_STREAM_MAX]) {
+    for (size_t i = 0; i < FRAME_STREAM_MAX; i++) {
+        if (sinks[i] && sinks[i]->owner == pool)
+            sinks[i]->owner = NULL;
         capture_sink_unref(sinks[i]);
+    }
 }
 
 struct capture_pool *capture_pool_unref(struct capture_pool *pool) {
     if (--pool->references > 0)
         return NULL;
-    unref_sinks(pool->sinks);
+    unref_sinks(pool, pool->sinks);
     for (size_t i = 0; i < pool->n_workers; i++) {
         if (pool->workers[i])
-            unref_sinks(pool->workers[i]->sinks);
+            unref_sinks(pool, pool->workers[i]->sinks);
         free(pool->workers[i]);
     }
     free(pool->workers);
@@ -377,9 +381,14 @@ void capture_process_started(struct capture_process *process, pid_t pid) {
     char text[64];
 
     process->pid = pid;
-    for (int i = 0; i < FRAME_STREAM_MAX; i++)
-        if (process->streams[i])
-            process->streams[i]->tap.tag.pid = pid;
+    for (int i = 0; i < FRAME_STREAM_MAX; i++) {
+        struct stream *stream = process->streams[i];
+
+        if (!stream)
+            continue;
+        stream->tap.tag.pid = pid;
+        capture_sink_use(stream->sink, process->pool, stream->which);
+    }
     note_missed(process);
     snprintf(text, sizeof(text), "started (generation %u)", process->generation);
     if (process->pool->settings.notes)

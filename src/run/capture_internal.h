@@ -23,6 +23,7 @@ struct capture_sink {
     struct writer *writer;
     struct sink *sink;
     unsigned references;
+    const struct capture_pool *owner; /* whose settings it has; NULL: gone */
     char *key;
     char *pool;
     struct peek *asked;  /* under way; NULL: none is */
@@ -136,7 +137,11 @@ struct capture_sink *capture_sink_unref(struct capture_sink *sink);
 
 /* Hands the pool's settings on to the sink, where it has any. */
 void capture_sink_configure(
-    const struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream);
+    struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream);
+
+/* A process of the pool begins to write to it: from now on it has the pool's settings. */
+void capture_sink_use(
+    struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream);
 
 /* Puts a descriptor under a low number, if one is free, and says which place it is. */
 int capture_low_take(struct capture *capture, int *fd);

@@ -139,7 +139,7 @@ static int format_keys(const struct capture_pool *pool, uint32_t worker, enum fr
 }
 
 void capture_sink_configure(
-    const struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream) {
+    struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream) {
     struct logfile_settings *settings;
 
     if (pool->settings.targets[stream] != CAPTURE_FILE)
@@ -150,6 +150,14 @@ void capture_sink_configure(
     *settings = pool->settings.file;
     settings->packer = pool->settings.compress ? pool->capture->packer : NULL;
     writer_configure_take(sink->writer, sink->sink, settings);
+    sink->owner = pool;
+}
+
+/* A restart shall not wake the writer for what it knows. */
+void capture_sink_use(
+    struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream) {
+    if (sink->owner != pool)
+        capture_sink_configure(sink, pool, stream);
 }
 
 static int add_sink(struct capture_pool *pool, uint32_t worker, enum frame_stream stream,
@@ -160,6 +168,7 @@ static int add_sink(struct capture_pool *pool, uint32_t worker, enum frame_strea
         return r;
     writer_add_sink_take(added->writer, added->sink);
     added->capture = pool->capture;
+    added->owner = pool;
     added->references = 1;
     added->next = pool->capture->sinks;
     pool->capture->sinks = added;
@@ -177,7 +186,6 @@ int capture_sink_get(struct capture_pool *pool, uint32_t worker, enum frame_stre
         if (strcmp(sink->key, key) == 0) {
             if (sink->sink->ops->look && strcmp(sink->pool, pool->name) != 0)
                 return -EEXIST; /* a file is one pool's */
-            capture_sink_configure(sink, pool, stream);
             *ret_sink = capture_sink_ref(sink);
             return 0;
         }

@@ -109,6 +109,42 @@ Test(change, of_the_rate_is_for_what_is_started_then)
     rig_finish(&rig);
 }
 
+static void run_in(struct rig *rig, struct capture_pool *pool, uint32_t generation) {
+    rig->pool = pool;
+    struct rig_process process = rig_start(rig, 0, generation);
+    rig_write(&process, FRAME_OUT, "line\n");
+    rig_end(&process, NULL, NULL);
+    rig_turn_until_ended(rig);
+}
+
+/* A version that fails, or of which nothing is ever started, leaves no trace in the file. */
+Test(change, of_the_format_begins_and_ends_with_what_is_started)
+{
+    struct rig rig;
+
+    rig_init(&rig);
+    rig_open(&rig);
+    struct capture_pool *text = rig.pool, *json;
+    rig.settings.file.format = FRAME_JSON;
+    cr_assert_eq(capture_pool_change(rig.capture, text, &rig.settings, &json), 0);
+    run_in(&rig, text, 1);
+    run_in(&rig, json, 2);
+    run_in(&rig, text, 3);
+    run_in(&rig, json, 4);
+    capture_pool_free(json);
+    run_in(&rig, text, 5);
+    rig_close(&rig);
+    char *log = rig_read(&rig, "web.log");
+    const char *at = log;
+    for (int i = 1; i <= 5; i++) {
+        cr_assert_eq(*at == '{', i % 2 == 0, "line %d: %s", i, log);
+        at = strchr(at, '\n') + 1;
+    }
+    cr_assert_str_eq(at, "");
+    free(log);
+    rig_finish(&rig);
+}
+
 /* Each of these makes it another pool; what runs is kept where it was. */
 Test(change, of_the_place_leaves_what_runs_where_it_is)
 {
