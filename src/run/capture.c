@@ -197,6 +197,7 @@ int capture_pool_new(struct capture *capture, const struct capture_settings *set
     strcpy(pool->name, settings->pool);
     pool->capture = capture;
     pool->settings = *settings;
+    pool->settings.pool = pool->name;
     pool->references = 1;
     fill_in_defaults(&pool->settings);
     int r = copy_texts(&pool->settings);

@@ -145,6 +145,20 @@ Test(change, of_the_format_begins_and_ends_with_what_is_started)
     rig_finish(&rig);
 }
 
+Test(change, of_what_the_caller_keeps_changes_nothing)
+{
+    char name[] = "web";
+    struct rig rig;
+
+    rig_init(&rig);
+    rig.settings.pool = name;
+    rig_open(&rig);
+    strcpy(name, "db");
+    cr_assert_str_eq(capture_pool_settings(rig.pool)->pool, "web");
+    rig_close(&rig);
+    rig_finish(&rig);
+}
+
 /* Each of these makes it another pool; what runs is kept where it was. */
 Test(change, of_the_place_leaves_what_runs_where_it_is)
 {
