@@ -55,7 +55,7 @@ void engine_tell(struct engine_pool *pool, const struct report *report) {
     char names[256], words[ENGINE_WORDS + 1];
 
     if (report->kind == REPORT_EXITED)
-        told.words = output_end(engine, &told, words);
+        told.words = output_end(engine, words);
     if (report->kind < REPORT_FIRST_OF_POOL) {
         struct engine_seat *seat = pool_seat(pool, report->seat);
 

@@ -379,8 +379,6 @@ static void note_missed(struct capture_process *process) {
 }
 
 void capture_process_started(struct capture_process *process, pid_t pid) {
-    char text[64];
-
     process->pid = pid;
     for (int i = 0; i < FRAME_STREAM_MAX; i++) {
         struct stream *stream = process->streams[i];
@@ -391,9 +389,6 @@ void capture_process_started(struct capture_process *process, pid_t pid) {
         capture_sink_use(stream->sink, process->pool, stream->which);
     }
     note_missed(process);
-    snprintf(text, sizeof(text), "started (generation %u)", process->generation);
-    if (process->pool->settings.notes)
-        note(process, text);
 }
 
 void capture_process_settled(struct capture_process *process) {
@@ -421,14 +416,13 @@ static void add_words(struct buffer *buffer, const struct words *words) {
         buffer_add(buffer, begin, length);
 }
 
-/* A note stands between what the process wrote and what an orphan writes. */
 static void end_stream(struct stream *stream) {
     stream_disown(stream);
     stream_drain(stream);
 }
 
 struct capture_process *capture_process_ended(
-    struct capture_process *process, const char *how, struct buffer *ret_words) {
+    struct capture_process *process, struct buffer *ret_words) {
     if (!process)
         return NULL;
     if (process->pid == 0) {
@@ -438,8 +432,6 @@ struct capture_process *capture_process_ended(
     for (int i = 0; i < FRAME_STREAM_MAX; i++)
         if (process->streams[i])
             end_stream(process->streams[i]);
-    if (how && process->pool->settings.notes)
-        note(process, how);
     if (ret_words)
         add_words(ret_words, &process->words);
     process_free(process);

@@ -74,7 +74,6 @@ struct capture_settings {
     uint32_t rate_burst; /* lines of a worker within rate_interval; 0: no limit */
     nsec_t rate_interval;
     uint32_t last_words; /* bytes of standard error that are kept for the exit */
-    bool notes;          /* write down where a process starts and how it ends */
 };
 
 struct capture_options {
@@ -157,12 +156,11 @@ void capture_process_settled(struct capture_process *process);
 
 /*
  * It has ended, or has never begun. What it has written is read, as far as there is room for it;
- * `how` ("killed by SIGSEGV, after 1.0s") becomes a note; `ret_words`, unless NULL, gets the last
- * lines that it wrote to standard error. What still comes through its pipes is an orphan's. Accepts
- * NULL; returns NULL.
+ * `ret_words`, unless NULL, gets the last lines that it wrote to standard error. What still comes
+ * through its pipes is an orphan's. Accepts NULL; returns NULL.
  */
 struct capture_process *capture_process_ended(
-    struct capture_process *process, const char *how, struct buffer *ret_words);
+    struct capture_process *process, struct buffer *ret_words);
 
 struct capture_facts {
     uint64_t bytes, dropped_bytes, dropped_lines; /* since the pool was made */

@@ -181,8 +181,7 @@ void output_started(const struct task *task);
 void output_settled(const struct task *task); /* the child has its own descriptors */
 void output_drop(struct task *task);
 /* The process that is ending is told of. Returns its last words, or NULL. */
-const char *output_end(
-    struct engine *engine, const struct engine_report *told, char words[ENGINE_WORDS + 1]);
+const char *output_end(struct engine *engine, char words[ENGINE_WORDS + 1]);
 
 /* voice.c: how a process tells us of itself. */
 int voice_open(const struct task *task); /* before a start; nothing where nothing is asked for */

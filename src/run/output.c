@@ -6,10 +6,8 @@
  * taken and its replacement started, what is left in the pipes, and its last words.
  */
 
-#include <stdio.h>
 #include <unistd.h>
 
-#include "base/text.h"
 #include "run/capture.h"
 #include "run/engine_internal.h"
 
@@ -64,20 +62,13 @@ void output_settled(const struct task *task) {
 }
 
 void output_drop(struct task *task) {
-    task->output = capture_process_ended(task->output, NULL, NULL);
+    task->output = capture_process_ended(task->output, NULL);
 }
 
-const char *output_end(
-    struct engine *engine, const struct engine_report *told, char words[ENGINE_WORDS + 1]) {
+const char *output_end(struct engine *engine, char words[ENGINE_WORDS + 1]) {
     struct buffer buffer = {.data = words, .size = ENGINE_WORDS + 1};
-    char cause[80], duration[32], how[640];
 
-    if (!engine->ending)
-        return NULL;
-    snprintf(how, sizeof(how), "%s, after %s",
-        told->detail ? told->detail : cause_format(told->report->cause, cause),
-        text_format_duration(told->report->ran, duration));
-    engine->ending = capture_process_ended(engine->ending, how, &buffer);
+    engine->ending = capture_process_ended(engine->ending, &buffer);
     return buffer.length > 0 ? words : NULL;
 }
 

@@ -193,7 +193,7 @@ static void feed_exit(struct task *task, const struct process_end *end) {
                               .cause = cause,
                           });
     }
-    engine->ending = capture_process_ended(engine->ending, NULL, NULL);
+    engine->ending = capture_process_ended(engine->ending, NULL);
     engine->rusage = NULL;
     engine->detail = NULL;
 }

@@ -94,11 +94,11 @@ void rig_write(const struct rig_process *process, enum frame_stream stream, cons
     cr_assert_eq(write(process->fds[stream], text, strlen(text)), (ssize_t)strlen(text));
 }
 
-void rig_end(struct rig_process *process, const char *how, struct buffer *ret_words) {
+void rig_end(struct rig_process *process, struct buffer *ret_words) {
     for (int i = 0; i < FRAME_STREAM_MAX; i++)
         if (process->fds[i] >= 0)
             close(process->fds[i]);
-    process->process = capture_process_ended(process->process, how, ret_words);
+    process->process = capture_process_ended(process->process, ret_words);
 }
 
 void rig_turn_until(struct rig *rig, const unsigned *number, unsigned wanted) {
@@ -212,7 +212,7 @@ void rig_run(struct rig *rig, unsigned n) {
     struct rig_process a = rig_start(rig, 0, 1);
 
     rig_write_lines(rig, &a, n);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(rig);
 }
 

@@ -50,7 +50,7 @@ struct rig_process rig_start(struct rig *rig, uint32_t worker, uint32_t generati
 void rig_write(const struct rig_process *process, enum frame_stream stream, const char *text);
 
 /* Closes the ends and ends the process. */
-void rig_end(struct rig_process *process, const char *how, struct buffer *ret_words);
+void rig_end(struct rig_process *process, struct buffer *ret_words);
 
 /* Turns the loop until the number has come up to `wanted`. */
 void rig_turn_until(struct rig *rig, const unsigned *number, unsigned wanted);

@@ -93,7 +93,7 @@ static void reap(struct stress *stress, uint32_t worker) {
     if (status != 0)
         fail("a worker could not write all", 0);
     stress->pids[worker] = 0;
-    capture_process_ended(stress->processes[worker], NULL, NULL);
+    capture_process_ended(stress->processes[worker], NULL);
 }
 
 static void run(struct stress *stress) {

@@ -23,8 +23,8 @@ Test(capture, tags_lines_and_keeps_the_last_one)
     struct rig_process a = rig_start(&rig, 0, 1), b = rig_start(&rig, 1, 7);
     rig_write(&a, FRAME_OUT, "one\ntwo\n");
     rig_write(&b, FRAME_ERR, "not ended");
-    rig_end(&a, NULL, NULL);
-    rig_end(&b, NULL, NULL);
+    rig_end(&a, NULL);
+    rig_end(&b, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
 
@@ -47,7 +47,7 @@ Test(capture, gives_pipes_that_are_plain_for_the_worker)
     struct rig_process a = rig_start(&rig, 0, 1);
     cr_assert_eq(a.fds[FRAME_ERR], -1);
     cr_assert_eq(fcntl(a.fds[FRAME_OUT], F_GETFL) & O_NONBLOCK, 0);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_finish(&rig);
@@ -67,8 +67,8 @@ Test(capture, keeps_lines_apart_whatever_portions_they_come_in)
         cr_assert_geq(loop_turn(rig.loop, false), 0);
     }
     rig_write(&a, FRAME_OUT, "\n");
-    rig_end(&a, NULL, NULL);
-    rig_end(&b, NULL, NULL);
+    rig_end(&a, NULL);
+    rig_end(&b, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
 
@@ -86,33 +86,29 @@ Test(capture, tells_orphans_from_the_process)
     struct rig rig;
 
     rig_init(&rig);
-    rig.settings.notes = true;
     rig_open(&rig);
     struct rig_process a = rig_start(&rig, 0, 1);
     int orphan = fcntl(a.fds[FRAME_OUT], F_DUPFD_CLOEXEC, 0);
     rig_write(&a, FRAME_OUT, "mine\nthe last wo");
-    rig_end(&a, "killed by SIGKILL", NULL);
+    rig_end(&a, NULL);
     struct rig_process b = rig_start(&rig, 0, 2);
     cr_assert_eq(write(orphan, "theirs\n", 7), 7);
     close(orphan);
     rig_write(&b, FRAME_OUT, "new\n");
-    rig_end(&b, "exit status 0", NULL);
+    rig_end(&b, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
 
     char *log = rig_read(&rig, "web.log");
     static const char *const expected[] = {
-        "[100 #1] err! started (generation 1)\n",
         "[100 #1] out: mine\n",
         "[100 #1] out$ the last wo\n",
-        "! killed by SIGKILL\n",
-        "[100 #2] err! started (generation 2)\n",
         "[100 #2] out: new\n",
         "[100 #1 orphan] out: theirs\n",
     };
     for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
         cr_assert(strstr(log, expected[i]), "%s is not in\n%s", expected[i], log);
-    cr_assert_lt(strstr(log, "the last wo"), strstr(log, "killed by"));
+    cr_assert_lt(strstr(log, "the last wo"), strstr(log, "theirs"));
     free(log);
     rig_finish(&rig);
 }
@@ -134,13 +130,13 @@ Test(capture, remembers_the_last_words)
             loop_turn(rig.loop, false);
     }
     rig_write(&a, FRAME_OUT, "output\n");
-    rig_end(&a, NULL, &words);
+    rig_end(&a, &words);
     cr_assert_str_eq(memory, "line 16\nline 17\nline 18\nline 19");
 
     words = BUFFER(memory);
     a = rig_start(&rig, 0, 2);
     rig_write(&a, FRAME_ERR, "panic");
-    rig_end(&a, NULL, &words);
+    rig_end(&a, &words);
     cr_assert_str_eq(memory, "panic");
     rig_turn_until_ended(&rig);
     rig_close(&rig);
@@ -159,13 +155,13 @@ Test(capture, limits_the_rate_and_says_so)
     for (int i = 0; i < 20; i++)
         rig_write(&a, i % 2 ? FRAME_OUT : FRAME_ERR, "many\n");
     rig_write(&b, FRAME_OUT, "few\n");
-    rig_end(&a, NULL, NULL);
-    rig_end(&b, NULL, NULL);
+    rig_end(&a, NULL);
+    rig_end(&b, NULL);
 
     /* A new process has not got a new bucket. */
     a = rig_start(&rig, 0, 2);
     rig_write(&a, FRAME_OUT, "more\n");
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
 
@@ -251,14 +247,14 @@ Test(capture, holds_back_the_worker_that_writes_and_no_other)
     cr_assert_eq(capture_process_prepare(pool, 0, 1, &free_one), 0);
     capture_process_started(free_one, 7);
     cr_assert_eq(write(capture_process_fd(free_one, FRAME_OUT), "runs\n", 5), 5);
-    capture_process_ended(free_one, NULL, NULL);
+    capture_process_ended(free_one, NULL);
     while (capture_pool_facts(pool).streams > 0)
         cr_assert_geq(loop_turn(rig.loop, true), 0);
     capture_pool_free(pool);
 
     unlink(place);
     rig_turn_until(&rig, &rig.recoveries, 1);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     cr_assert_eq(rig.troubles, 1);
@@ -291,7 +287,7 @@ Test(capture, drops_and_says_how_much_where_it_is_missing)
             rig_turn_until(&rig, &rig.recoveries, 1);
         }
     }
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     uint64_t dropped = capture_pool_facts(rig.pool).dropped_lines;
     rig_close(&rig);
@@ -329,13 +325,13 @@ Test(capture, misses_processes_when_too_many_wait_and_says_so)
         struct rig_process a = rig_start(&rig, 0, i);
 
         rig_write(&a, FRAME_OUT, "dies\n");
-        rig_end(&a, NULL, NULL);
+        rig_end(&a, NULL);
     }
     cr_assert_leq(capture_pool_facts(rig.pool).streams, 32);
     unlink(place);
     rig_turn_until_ended(&rig);
     struct rig_process a = rig_start(&rig, 0, 101);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     char *log = rig_read(&rig, "logs/web.log");
@@ -361,7 +357,7 @@ static void end_at_once(enum frame_format format, const char *name) {
     do
         snprintf(line, sizeof(line), "line %08u\n", n++);
     while (write(a.fds[FRAME_OUT], line, strlen(line)) > 0);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_close(&rig);
     char *log = rig_read_all(&rig, name);
     cr_assert_eq(rig_count(log, "line "), n - 1);
@@ -389,10 +385,10 @@ Test(capture, leaves_nothing_behind)
     int orphan = fcntl(a.fds[FRAME_OUT], F_DUPFD_CLOEXEC, 100);
     struct capture_process *never;
     cr_assert_eq(capture_process_prepare(rig.pool, 2, 1, &never), 0);
-    capture_process_ended(never, NULL, NULL);
+    capture_process_ended(never, NULL);
     rig_write(&b, FRAME_OUT, "in the pipe at the end\n");
-    rig_end(&a, NULL, NULL);
-    rig_end(&b, NULL, NULL);
+    rig_end(&a, NULL);
+    rig_end(&b, NULL);
     rig_close(&rig);
     close(orphan);
     after = dup(0);
@@ -408,13 +404,12 @@ Test(capture, leaves_nothing_behind)
 Test(capture, says_what_is_missing_before_the_end_of_the_process)
 {
     static const char *const expected[] = {
-        "out~ begun", "out! 1 lines are missing here", "! killed", "orphan] out: late"};
+        "out~ begun", "out! 1 lines are missing here", "orphan] out: late"};
     struct rig rig;
     char place[96], *filler = malloc(60000);
 
     rig_init(&rig);
     rig.settings.overflow = CAPTURE_DROP;
-    rig.settings.notes = true;
     rig.settings.buffer = 20000;
     spoil(&rig, place);
     struct rig_process a = rig_start(&rig, 0, 1);
@@ -426,7 +421,7 @@ Test(capture, says_what_is_missing_before_the_end_of_the_process)
     rig_turn_until_quiet(&rig);
     int orphan = fcntl(a.fds[FRAME_OUT], F_DUPFD_CLOEXEC, 0);
     cr_assert_eq(write(orphan, filler, 100), 100);
-    rig_end(&a, "killed", NULL);
+    rig_end(&a, NULL);
     unlink(place);
     rig_turn_until(&rig, &rig.recoveries, 1);
     cr_assert_eq(write(orphan, "\nlate\n", 6), 6);
@@ -463,7 +458,7 @@ Test(capture, gives_low_numbers_however_many_are_in_use)
         cr_assert_eq(write(capture_process_fd(process, FRAME_OUT), "low\n", 4), 4);
         capture_process_started(process, 9);
         capture_process_settled(process);
-        capture_process_ended(process, NULL, NULL);
+        capture_process_ended(process, NULL);
         rig_turn_until_ended(&rig);
     }
     for (size_t i = 0; i < 200; i++)

@@ -25,7 +25,7 @@ Test(change, rotates_the_same_file_otherwise)
     rig.settings.file.max_size = 10000;
     cr_assert(rig_change(&rig));
     rig_write_lines(&rig, &a, 1000);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     cr_assert_eq(rig.troubles, 0);
@@ -49,7 +49,7 @@ Test(change, rotates_the_files_of_workers_otherwise)
     rig.settings.file.max_size = 100;
     cr_assert(rig_change(&rig));
     rig_write_lines(&rig, &a, 100);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     char *log = rig_read(&rig, "web@3.out.log"), *all = rig_read_all(&rig, "web@3.out.log");
@@ -75,7 +75,7 @@ Test(change, leaves_its_file_to_the_pool_that_has_it)
     settings.file.format = FRAME_TEXT;
     cr_assert_eq(capture_pool_new(rig.capture, &settings, &other), -EEXIST);
     rig_write(&a, FRAME_OUT, "as it is\n");
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     char *log = rig_read(&rig, "web@0.out.log");
@@ -98,8 +98,8 @@ Test(change, of_the_rate_is_for_what_is_started_then)
     cr_assert(rig_change(&rig));
     struct rig_process b = rig_start(&rig, 0, 2);
     rig_write_lines(&rig, &a, 10);
-    rig_end(&a, NULL, NULL);
-    rig_end(&b, NULL, NULL);
+    rig_end(&a, NULL);
+    rig_end(&b, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     char *log = rig_read(&rig, "web.log");
@@ -113,7 +113,7 @@ static void run_in(struct rig *rig, struct capture_pool *pool, uint32_t generati
     rig->pool = pool;
     struct rig_process process = rig_start(rig, 0, generation);
     rig_write(&process, FRAME_OUT, "line\n");
-    rig_end(&process, NULL, NULL);
+    rig_end(&process, NULL);
     rig_turn_until_ended(rig);
 }
 
@@ -185,7 +185,7 @@ Test(change, of_the_place_leaves_what_runs_where_it_is)
         cr_assert_eq(capture_pool_change(rig.capture, before, &rig.settings, &rig.pool), 0);
         cr_assert_neq(rig.pool, before);
         rig_write(&a, FRAME_OUT, "two\n");
-        rig_end(&a, NULL, NULL);
+        rig_end(&a, NULL);
         while (capture_pool_facts(before).streams > 0)
             cr_assert_geq(loop_turn(rig.loop, true), 0);
         capture_pool_free(before);
@@ -233,7 +233,7 @@ Test(change, to_drop_lets_go_who_was_held_back)
     rig_turn_until(&rig, &rig.troubles, 1);
     rmdir(place);
     rig_turn_until(&rig, &rig.recoveries, 1);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_finish(&rig);

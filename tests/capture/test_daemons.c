@@ -65,7 +65,7 @@ Test(daemons, sends_rfc5424_to_syslog)
     rig_open(&rig);
     struct rig_process a = rig_start(&rig, 2, 5);
     rig_write(&a, FRAME_OUT, "hello \"world\"\n");
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     char *got = receive(server, &in_memory);
     cr_assert_eq(strncmp(got, "<30>1 20", 8), 0, "%s", got);
@@ -98,7 +98,7 @@ Test(daemons, waits_for_a_daemon_that_is_away)
     unlink(rig.syslog_path);
     server = listen_at(rig.syslog_path);
     rig_write(&a, FRAME_OUT, "late\n");
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     cr_assert(strstr(receive(server, &in_memory), "] late"));
     rig_close(&rig);
@@ -117,7 +117,7 @@ Test(daemons, speaks_the_protocol_of_the_journal)
     rig_open(&rig);
     struct rig_process a = rig_start(&rig, 2, 5);
     rig_write(&a, FRAME_ERR, "trouble\nno newline");
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     cr_assert_str_eq(receive(server, &in_memory),
         "PRIORITY=4\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=web\nSYSLOG_PID=102\nBROOD_POOL=web\n"

@@ -62,7 +62,7 @@ Test(healing, completes_a_line_that_a_full_disk_has_torn)
     cr_assert_eq(rig.last_error, EFBIG);
     setrlimit(RLIMIT_FSIZE, &before);
     rig_turn_until(&rig, &rig.recoveries, 1);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     cr_assert_eq(rig.troubles, 1);
@@ -145,7 +145,7 @@ Test(healing, goes_on_in_a_file_that_was_cut_off)
             loop_turn(rig.loop, false);
         cr_assert_eq(truncate(path, 0), 0);
         rig_write(&a, FRAME_OUT, "line 00000001\n");
-        rig_end(&a, NULL, NULL);
+        rig_end(&a, NULL);
         rig_turn_until_ended(&rig);
         rig_close(&rig);
         char *log = rig_read(&rig, name);
@@ -226,7 +226,7 @@ static void fill_up(enum frame_format format, const char *name) {
                 turn_and_consume(&rig, place, name, &next);
         }
     }
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     while (capture_pool_facts(rig.pool).streams > 0)
         turn_and_consume(&rig, place, name, &next);
     consume(place, name, &next);
@@ -265,7 +265,7 @@ Test(healing, waits_for_a_file_system_that_is_read_only)
     rig_write(&a, FRAME_OUT, "line 00000000\n");
     cr_assert_eq(mount("none", place, "tmpfs", MS_REMOUNT, "size=256k"), 0);
     rig_turn_until(&rig, &rig.recoveries, 1);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     char *log = rig_read(&rig, "disk/web.log");

@@ -122,7 +122,7 @@ Test(logfile, rotates_by_age)
     while (rig_count_segments(&rig) == 0)
         loop_turn(rig.loop, false);
     rig_write(&a, FRAME_OUT, "line 00000001\n");
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_check_lines(&rig, 2);
@@ -155,7 +155,7 @@ Test(logfile, rotates_raw_bytes_by_age_between_lines)
     cr_assert_str_eq(old, "half of a line\n");
     free(old);
     segment_list_finish(&list);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_finish(&rig);
@@ -296,7 +296,7 @@ static void check_raw(uint64_t max_size, enum capture_overflow overflow) {
             loop_turn(rig.loop, true);
     }
     rig_write(&a, FRAME_OUT, "\nthe end");
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
 

@@ -132,7 +132,7 @@ Test(peek, tells_of_the_file_and_of_an_unfinished_line)
     cr_assert_eq(seen.file.size, strlen(log));
     free(log);
     seen_free(&seen);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     seen = look();
     cr_assert(strlen(seen.pending) == 0 && strlen(seen.unfinished) == 0);
@@ -147,7 +147,6 @@ Test(peek, tells_of_the_file_and_of_an_unfinished_line)
 static void check_format(enum frame_format format) {
     rig_init(&rig);
     rig.settings.file.format = format;
-    rig.settings.notes = true;
     rig.settings.rate_burst = 2000;
     rig.settings.rate_interval = 60 * NSEC_PER_SEC;
     rig_open(&rig);
@@ -160,9 +159,9 @@ static void check_format(enum frame_format format) {
     rig_write(&b, FRAME_ERR, "line\nand a rest");
     read_bytes(LINES * 14 + 8 + 15);
     rig_write(&a, FRAME_ERR, "no end");
-    rig_end(&a, "killed by a test", NULL);
+    rig_end(&a, NULL);
     struct seen first = look(), second = look();
-    cr_assert(strstr(first.pending, "killed by a test") && strstr(first.pending, "suppressed"));
+    cr_assert(strstr(first.pending, "line 00000999") && strstr(first.pending, "suppressed"));
     cr_assert_not(strstr(first.pending, "and a rest"));
     cr_assert_not(first.is_cut);
     cr_assert_str_eq(first.pending, second.pending);
@@ -171,7 +170,7 @@ static void check_format(enum frame_format format) {
     check_told(&second);
     seen_free(&first);
     seen_free(&second);
-    rig_end(&b, NULL, NULL);
+    rig_end(&b, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_finish(&rig);
@@ -197,7 +196,7 @@ Test(peek, tells_of_a_line_that_was_refused)
     cr_assert_not(seen.is_cut);
     setrlimit(RLIMIT_FSIZE, &before);
     rig_turn_until(&rig, &rig.recoveries, 1);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     check_told(&seen);
@@ -223,7 +222,7 @@ Test(peek, knows_what_is_suppressed)
     struct seen seen = look_when_written();
     cr_assert_str_eq(seen.unfinished, "");
     seen_free(&seen);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_finish(&rig);
@@ -252,7 +251,7 @@ Test(peek, is_bounded)
     check_told(&second);
     seen_free(&first);
     seen_free(&second);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_finish(&rig);
@@ -278,7 +277,7 @@ Test(peek, answers_each_with_what_was_after_the_question)
     cr_assert(strstr(seen.unfinished, "out> after the first"), "%s", seen.unfinished);
     capture_forget_peeks(rig.capture);
     seen_free(&seen);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_finish(&rig);
@@ -305,8 +304,8 @@ Test(peek, tells_of_the_files_that_there_were)
     cr_assert_str_eq(seen.name, "web@0.out.log");
     capture_forget_peeks(rig.capture);
     seen_free(&seen);
-    rig_end(&a, NULL, NULL);
-    rig_end(&b, NULL, NULL);
+    rig_end(&a, NULL);
+    rig_end(&b, NULL);
     rig_turn_until_ended(&rig);
     rig_close(&rig);
     rig_finish(&rig);
@@ -322,7 +321,7 @@ Test(peek, may_be_under_way_at_the_end)
     struct rig_process a = rig_start(&rig, 0, 1);
     rig_write(&a, FRAME_OUT, "line 00000000\n");
     capture_peek(rig.capture, on_peeked, &answers);
-    rig_end(&a, NULL, NULL);
+    rig_end(&a, NULL);
     rig_close(&rig);
     rig_check_lines(&rig, 1);
     rig_finish(&rig);

@@ -57,7 +57,6 @@ struct capture_settings stage_capture(struct stage *stage) {
     return (struct capture_settings){
         .targets = {CAPTURE_FILE, CAPTURE_FILE},
         .file = {.directory = stage->directory, .uid = (uid_t)-1, .gid = (gid_t)-1},
-        .notes = true,
     };
 }
 

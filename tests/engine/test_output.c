@@ -80,7 +80,6 @@ Test(output, both_streams_of_all_commands)
     stage_await_text(&stage, "stage.log", "err: two\n");
     stage_await_text(&stage, "stage.log", "err: after\n");
     stage_stop(&stage);
-    stage_await_text(&stage, "stage.log", "killed by SIGTERM, after ");
     stage_close(&stage);
 }
 
@@ -101,9 +100,6 @@ Test(output, last_words_of_a_crash)
     const struct said *said = stage_await(&stage, REPORT_EXITED, 0);
     cr_assert_str_eq(said->words, "first\ntorn");
     snprintf(mark, sizeof(mark), "stage/0 [%d #1] err$ torn\n", said->pid);
-    stage_await_text(&stage, "stage.log", mark);
-    snprintf(
-        mark, sizeof(mark), "stage/0 [%d #1 orphan] err! killed by SIGKILL, after ", said->pid);
     stage_await_text(&stage, "stage.log", mark);
     stage_await_text(&stage, "stage.log", " #2] out: again\n");
     cr_assert_eq(engine_worker(pool, 0, &facts), 0);
@@ -180,7 +176,6 @@ Test(output, a_program_that_is_not_there_leaves_nothing_open)
     engine_worker(pool, 0, &facts);
     cr_assert_eq(facts.cause.kind, CAUSE_EXEC);
     cr_assert_null(facts.words);
-    stage_await_text(&stage, "stage.log", "/no/such/directory: No such file or directory, after ");
     while (count_descriptors() > before + 8) /* the file, and the last ones still open */
         stage_turn(&stage);
     stage_close(&stage);
