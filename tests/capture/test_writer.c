@@ -42,8 +42,8 @@ static void close_slowly(struct sink *sink) {
 static const struct sink_ops ops = {
     .begin = begin, .piece = piece, .flush = flush, .close = close_slowly};
 
-static void on_told(void *data, struct tap *tap, struct tap_news news) {
-    (void)data, (void)tap, (void)news;
+static void on_told(void *data, struct tap *tap, bool has_ended) {
+    (void)data, (void)tap, (void)has_ended;
 }
 
 static void on_trouble(void *data, const char *sink, int error) {
