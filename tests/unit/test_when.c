@@ -29,6 +29,10 @@ Test(when, reads_what_people_write)
         {"2026-11-22 21:28:58", 1795375738},
         {"2026-11-22T21:28:58", 1795375738},
         {"2026-11-22T19:28:58.000000Z", 1795375738},
+        {"2026-11-22T19:28:58Z", 1795375738},
+        {"2026-11-22 19:28Z", 1795375680},
+        {"2026-11-22Z", 1795305600},
+        {"19:28:58Z", 1795375738},
         {"21:28", 1795375680},
         {"00:00:01", 1795298401},
     };
@@ -44,10 +48,19 @@ Test(when, reads_what_people_write)
     }
 }
 
+Test(when, reads_parts_of_seconds)
+{
+    uint64_t wall;
+
+    cr_assert_eq(when_parse("2026-11-22T19:28:58.25Z", NOW, &wall), 0);
+    cr_assert_eq(wall, NOW + NSEC_PER_SEC / 4);
+}
+
 Test(when, refuses_the_rest)
 {
     static const char *const wrong[] = {"", "tomorrow", "@", "@x", "10 parsecs", "2026-13-22",
-        "2026-11-22 25:00", "25:00", "2026-11-22 21:28 and", "-"};
+        "2026-11-22 25:00", "25:00", "2026-11-22 21:28 and", "-", "2026-11-31", "2026-02-30Z",
+        "2026-11-22 21:28.5", "Z"};
     uint64_t wall;
 
     for (size_t i = 0; i < ELEMENTS(wrong); i++)
