@@ -121,6 +121,15 @@ static int complete(int input, int output) {
     return fdatasync(output) < 0 ? -errno : 0;
 }
 
+/* Who keeps only so many may have removed it meanwhile: then its copy goes, too. */
+static int check_still_there(int input) {
+    struct stat status;
+
+    if (fstat(input, &status) < 0)
+        return -errno;
+    return status.st_nlink > 0 ? 0 : -ENOENT;
+}
+
 static int pack_into(struct packer *packer, int directory, const char *program, int input,
     const char *part, const char *packed) {
     int output = openat(directory, part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -130,6 +139,8 @@ static int pack_into(struct packer *packer, int directory, const char *program, 
     int r = run_program(packer, program, input, output);
     if (r >= 0)
         r = complete(input, output);
+    if (r >= 0)
+        r = check_still_there(input);
     close(output);
     if (r >= 0 && renameat(directory, part, directory, packed) < 0)
         r = -errno;
