@@ -9,6 +9,7 @@
 
 #include "base/macro.h"
 #include "run/outlet.h"
+#include "run/writer.h"
 
 /* Pieces and their prefix; a larger piece is written on its own. */
 #define OUT_SIZE (64 << 10)
@@ -20,7 +21,7 @@ struct output {
     struct sink sink;
     struct outlet outlet;
     enum frame_format format;
-    bool is_terminal, is_coloured;
+    bool is_terminal, is_coloured, is_gone;
     uint32_t worker;
     struct buffer prefix, out;
     char prefix_memory[FRAME_PREFIX_MAX];
@@ -38,7 +39,15 @@ static void begin(struct sink *sink, uint64_t wall, const struct frame_tag *tag)
     frame_add_prefix(&output->prefix, output->format, wall, tag);
 }
 
-/* A reader that has gone is like one that is slow: somebody may be at the other end again. */
+/* Who has gone may never come back, and workers shall not wait for that: what they write is lost.
+ */
+static void tell_gone(struct output *output, bool gone) {
+    if (output->is_gone == gone)
+        return;
+    output->is_gone = gone;
+    writer_tell(&output->sink, gone ? EPIPE : 0);
+}
+
 static int flush(struct sink *sink) {
     struct output *output = output_of(sink);
     struct buffer *out = &output->out;
@@ -49,6 +58,9 @@ static int flush(struct sink *sink) {
 
         if (n == -EAGAIN && poll(&room, 1, PATIENCE_MS) > 0)
             continue;
+        tell_gone(output, n == -EPIPE);
+        if (n == -EPIPE)
+            n = (ssize_t)out->length;
         if (n < 0)
             return (int)n;
         out->length -= (size_t)n;

@@ -172,6 +172,15 @@ def test_what_is_left_behind_is_heard_to_its_end(tmp_path):
         (None, "first"), (" orphan", "bye")]
 
 
+def test_nobody_waits_for_a_reader_that_has_gone(brood):
+    read_end, write_end = os.pipe()
+    b = brood("--log", "-", cmd=script("seq 1 100000"), stdout=write_end)
+    os.close(write_end)
+    os.close(read_end)
+    assert b.wait() == 0
+    assert "Broken pipe" in b.wait_event("output-trouble")["reason"]
+
+
 def test_what_cannot_be_written_is_said(brood):
     with open("/dev/full", "wb") as full:
         b = brood("--log", "-", cmd=script("echo lost"), stdout=full)
