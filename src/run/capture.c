@@ -412,13 +412,17 @@ static void add_words(struct buffer *buffer, const struct words *words) {
     }
     while (length > 0 && begin[length - 1] == '\n')
         length--;
+    size_t before = buffer->length;
     if (length > 0)
         buffer_add(buffer, begin, length);
+    for (char *at = buffer->data + before; at < buffer->data + buffer->length; at++)
+        *at = *at == '\0' ? '?' : *at; /* they become a text */
 }
 
 static void end_stream(struct stream *stream) {
     stream_disown(stream);
     stream_drain(stream);
+    stream_overhear(stream);
 }
 
 struct capture_process *capture_process_ended(

@@ -187,6 +187,9 @@ void stream_look_again(struct stream *stream);
 /* The process has ended: what comes after what is in the pipe now is an orphan's. */
 void stream_disown(struct stream *stream);
 
+/* After that: remembers the last words among what there is no room for yet. */
+void stream_overhear(struct stream *stream);
+
 void stream_note(struct stream *stream, const char *text);
 void stream_close_child_end(struct stream *stream);
 

@@ -58,6 +58,23 @@ static void remember(struct stream *stream, const char *bytes, size_t n) {
     words->length = kept + n;
 }
 
+/* What it wrote last may have to wait in its pipe for room: it is looked at there, and stays. */
+void stream_overhear(struct stream *stream) {
+    char *scratch = stream->pool->capture->scratch;
+    int copy[2];
+    ssize_t n;
+
+    if (stream->which != FRAME_ERR || stream->is_over || !stream->has_own ||
+        pipe2(copy, O_CLOEXEC | O_NONBLOCK) < 0)
+        return;
+    fcntl(copy[1], F_SETPIPE_SZ, fcntl(stream->fd, F_GETPIPE_SZ));
+    if (tee(stream->fd, copy[1], stream->own, SPLICE_F_NONBLOCK) > 0)
+        while ((n = read(copy[0], scratch, CAPTURE_SHARE_AT_MOST)) > 0)
+            remember(stream, scratch, (size_t)n);
+    close(copy[0]);
+    close(copy[1]);
+}
+
 /* Dropping */
 
 static void count_lost(struct stream *stream, const char *bytes, size_t n) {

@@ -143,6 +143,50 @@ Test(capture, remembers_the_last_words)
     rig_finish(&rig);
 }
 
+/* The directory's place is taken by a file: nothing can be written until it goes. */
+static void spoil(struct rig *rig, char place[96]) {
+    snprintf(place, 96, "%s/logs", rig->directory);
+    close(open(place, O_CREAT | O_WRONLY, 0600));
+    rig->settings.file.directory = place;
+    rig_open(rig);
+    rig_turn_until(rig, &rig->troubles, 1);
+    cr_assert_eq(rig->last_error, ENOTDIR);
+}
+
+/* Nothing can be written, and what came last is in the pipe still: the cause is what matters. */
+Test(capture, remembers_the_last_words_that_wait_in_the_pipe)
+{
+    struct rig rig;
+    char place[96], line[64] = "", memory[64];
+    struct buffer words = BUFFER(memory);
+
+    rig_init(&rig);
+    rig.settings.last_words = 30;
+    rig.settings.buffer = CAPTURE_BUFFER_MIN;
+    spoil(&rig, place);
+    struct rig_process a = rig_start(&rig, 0, 1);
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(line, sizeof(line), "error %u\n", i);
+        rig_write(&a, FRAME_ERR, line);
+        if (i == 1000)
+            rig_turn_until(&rig, &rig.troubles, 1);
+    }
+    cr_assert_eq(write(a.fds[FRAME_ERR], "the\0cause\n", 10), 10);
+    rig_end(&a, &words);
+    cr_assert_str_eq(words.data, "error 2999\nthe?cause");
+    struct rig_process b = rig_start(&rig, 0, 2); /* whose words these are not */
+    words = BUFFER(memory);
+    rig_end(&b, &words);
+    cr_assert_eq(words.length, 0);
+    unlink(place);
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
+    char *log = rig_read(&rig, "logs/web.log");
+    cr_assert_eq(rig_count(log, "error "), 3000);
+    free(log);
+    rig_finish(&rig);
+}
+
 Test(capture, limits_the_rate_and_says_so)
 {
     struct rig rig;
@@ -174,16 +218,6 @@ Test(capture, limits_the_rate_and_says_so)
     cr_assert_eq(suppressed, 16, "%s", log);
     free(log);
     rig_finish(&rig);
-}
-
-/* The directory's place is taken by a file: nothing can be written until it goes. */
-static void spoil(struct rig *rig, char place[96]) {
-    snprintf(place, 96, "%s/logs", rig->directory);
-    close(open(place, O_CREAT | O_WRONLY, 0600));
-    rig->settings.file.directory = place;
-    rig_open(rig);
-    rig_turn_until(rig, &rig->troubles, 1);
-    cr_assert_eq(rig->last_error, ENOTDIR);
 }
 
 /* Numbered lines until the pipe takes no more, and turns do not help; how many it took. */
