@@ -248,6 +248,16 @@ static void tell_place(const struct logs_command *c, const struct logs_place *pl
         error == ENOENT && !c->directory ? "; --dir says where else to look" : "");
 }
 
+static int refuse_subjects(const struct logs_command *c) {
+    const struct query *query = &c->query;
+
+    for (size_t i = 0; i < query->n_subjects; i++)
+        fprintf(stderr,
+            "brood logs: there is no log of '%s' in %s; --dir says where else to look\n",
+            query->subjects[i].pool, c->places.list[0].path);
+    return STATUS_NO_SUCH_POOL;
+}
+
 /* One that is not there has no logs; where there is none at all, that is said. */
 static int open_places(struct logs_command *c) {
     size_t n_open = 0;
@@ -266,6 +276,8 @@ static int open_places(struct logs_command *c) {
         return STATUS_OK;
     if (!c->has_failed && explain(c))
         return STATUS_NO_SUCH_POOL;
+    if (!c->has_failed && !c->directory && c->query.n_subjects > 0 && c->places.count > 0)
+        return refuse_subjects(c);
     for (size_t i = 0; i < c->places.count && !c->has_failed; i++)
         tell_place(c, &c->places.list[i], ENOENT);
     return STATUS_UNCLEAN;

@@ -2,6 +2,7 @@
 #include "bin/logs_show.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/nsec.h"
 #include "bin/commands.h"
+#include "sys/wall.h"
 
 /* A log whose file is packed between the question and the reading is asked for once more. */
 #define QUESTIONS 3
@@ -169,12 +172,13 @@ static int check_subjects(const struct logs_show *show) {
 }
 
 /* Everything there is in the queue is of one kind: something has changed. */
-static int wait_for_change(int notifier) {
+static int wait_for_change(int notifier, uint64_t until) {
     char events[4096];
     struct pollfd change = {.fd = notifier, .events = POLLIN};
+    uint64_t left = nsec_sub(until, wall_clock()) / NSEC_PER_MSEC + 1;
 
     fflush(stdout);
-    while (poll(&change, 1, -1) < 0)
+    while (poll(&change, 1, left < INT_MAX ? (int)left : -1) < 0)
         if (errno != EINTR)
             return -errno;
     return read(notifier, events, sizeof(events)) < 0 && errno != EAGAIN ? -errno : 0;
@@ -193,14 +197,18 @@ static int print_changes(struct logs_show *show) {
     return r;
 }
 
+/* To the end of the time that is asked for, if there is one. */
 static int follow(struct logs_show *show, int notifier) {
+    uint64_t until = show->query->until;
+    bool is_over;
     int r;
 
     do {
+        is_over = wall_clock() > until;
         r = print_changes(show);
-        if (r >= 0)
-            r = wait_for_change(notifier);
-    } while (r >= 0);
+        if (r >= 0 && !is_over)
+            r = wait_for_change(notifier, until);
+    } while (r >= 0 && !is_over);
     return r;
 }
 

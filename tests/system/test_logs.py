@@ -9,6 +9,7 @@ import pathlib
 import pty
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -214,6 +215,15 @@ def test_follow_begins_with_the_last_lines_and_goes_on(logs):
     logs.append(line(41, "n41")[-3:])
     assert follower.texts(1) == ["n41"]
     follower.end()
+
+
+def test_follow_ends_with_the_time_asked_for(logs):
+    """A second too late for the line, which nobody waits for."""
+    fill(logs)
+    follower = Follower(logs, "-n", "1", "--until", f"@{int(time.time()) + 1}")
+    assert follower.texts(1) == names(39, 40)
+    assert follower.process.wait(settings.WAIT) == 0
+    assert follower.process.stdout.read() == ""
 
 
 @pytest.mark.parametrize("packing", ["", "gz"])

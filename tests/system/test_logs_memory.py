@@ -295,6 +295,13 @@ def test_each_pool_has_its_directory(up_once, scratch, logs):
     assert "What" in done.err
 
 
+def test_no_log_where_no_directory_is(up_once, scratch, logs):
+    u = up_once(pool("web", play("say:of web", "pause"), LogDirectory=logs),
+                env=environment(LOGS_DIRECTORY=str(scratch / "default")))
+    done = u.ctl("logs", "nobody", status=4)
+    assert f"no log of 'nobody' in {scratch}/default" in done.err
+
+
 @pytest.mark.parametrize("where, hint", [
     ("null", "StandardOutput="), ("log", "LogDirectory=-")])
 def test_output_that_is_in_no_file(up_once, where, hint):
