@@ -93,7 +93,7 @@ static int tune(int fd, const struct listen_spec *spec, struct reason *reason) {
         {is_tcp, true, IPPROTO_TCP, TCP_NODELAY, spec->no_delay, "NoDelay="},
         {is_tcp, true, SOL_SOCKET, SO_KEEPALIVE, spec->keep_alive, "KeepAlive="},
     };
-    int flags = fcntl(fd, F_GETFL), r = 0;
+    int r = 0;
 
     for (size_t i = 0; r == 0 && i < ELEMENTS(options); i++)
         r = set_option(fd, &options[i], reason);
@@ -102,12 +102,15 @@ static int tune(int fd, const struct listen_spec *spec, struct reason *reason) {
             fd, SO_RCVBUFFORCE, SO_RCVBUF, spec->receive_buffer, "ReceiveBuffer=", reason);
     if (r == 0)
         r = set_buffer(fd, SO_SNDBUFFORCE, SO_SNDBUF, spec->send_buffer, "SendBuffer=", reason);
-    flags = spec->non_blocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
-    if (r == 0 && fcntl(fd, F_SETFL, flags) < 0) {
-        reason->what = "NonBlocking=";
-        r = -errno;
-    }
     return r;
+}
+
+/* Once and for all: those who have it share the flag, and who has set it may be about to accept. */
+static int set_blocking(int fd, const struct listen_spec *spec, struct reason *reason) {
+    if (!spec->non_blocking || fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) == 0)
+        return 0;
+    reason->what = "NonBlocking=";
+    return -errno;
 }
 
 /* What must be set before the socket gets its address. */
@@ -125,6 +128,8 @@ static int prepare(int fd, const struct listen_spec *spec, struct reason *reason
 
     for (size_t i = 0; r == 0 && i < ELEMENTS(options); i++)
         r = set_option(fd, &options[i], reason);
+    if (r == 0)
+        r = set_blocking(fd, spec, reason);
     return r < 0 ? r : tune(fd, spec, reason);
 }
 

@@ -210,6 +210,27 @@ def test_stays_over_a_reload(up_once):
     assert not customer.failures and inode_of_tcp(port) == inode
 
 
+def test_flags_of_the_workers_stay_over_a_reload(up_once):
+    """They share O_NONBLOCK: who has set it would stand still in an accept that another was quicker at."""
+    port = free_port()
+
+    def web(**directives):
+        return pool("web", play("serve"), ListenStream=f"127.0.0.1:{port}", **directives)
+
+    u = up_once(web())
+    pid = u.worker_pids("web")[0]
+
+    def is_non_blocking():
+        with open(f"/proc/{pid}/fdinfo/3") as file:
+            (flags,) = [row.split()[1] for row in file if row.startswith("flags:")]
+        return int(flags, 8) & os.O_NONBLOCK
+
+    procs.until(is_non_blocking, "the worker to serve")
+    u.configure(web(Restart="always"))
+    assert "updated" in u.ctl("reload").out
+    assert is_non_blocking() and u.worker_pids("web") == {0: pid}
+
+
 def test_socket_that_a_reload_adds_and_takes(up_once):
     one, two = free_port(), free_port()
     u = up_once(serving(ListenStream=f"127.0.0.1:{one}"))
