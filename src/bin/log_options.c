@@ -70,19 +70,6 @@ bool log_options_are_sane(
     return can_be_written(command, options->where);
 }
 
-/* A daemon has another working directory. */
-static int make_absolute(struct log_options *options) {
-    char *directory = options->directory;
-    const char *where = options->where;
-
-    directory[0] = '\0';
-    if (where[0] != '/' && !getcwd(directory, PATH_MAX))
-        return -errno;
-    size_t length = strlen(directory);
-    int n = snprintf(directory + length, PATH_MAX - length, "%s%s", length > 0 ? "/" : "", where);
-    return n < (int)(PATH_MAX - length) ? 0 : -ENAMETOOLONG;
-}
-
 int log_options_settings(struct log_options *options, const struct stdio_spec stdio[3],
     struct capture_settings *ret_settings) {
     enum capture_target target = is_output(options) ? CAPTURE_OUTPUT : CAPTURE_FILE;
@@ -102,5 +89,5 @@ int log_options_settings(struct log_options *options, const struct stdio_spec st
     for (int i = 0; i < FRAME_STREAM_MAX; i++)
         if (stdio[STDOUT_FILENO + i].kind == STDIO_INHERIT)
             ret_settings->targets[i] = target;
-    return target == CAPTURE_FILE ? make_absolute(options) : 0;
+    return target == CAPTURE_FILE ? options_make_absolute(options->where, options->directory) : 0;
 }

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/macro.h"
 #include "base/text.h"
@@ -169,4 +170,13 @@ int options_parse_among(const char *command, const struct option_table *tables, 
         } while (all && at < argc);
     }
     return n_words;
+}
+
+int options_make_absolute(const char *path, char absolute[PATH_MAX]) {
+    absolute[0] = '\0';
+    if (path[0] != '/' && !getcwd(absolute, PATH_MAX))
+        return -errno;
+    size_t length = strlen(absolute);
+    int n = snprintf(absolute + length, PATH_MAX - length, "%s%s", length > 0 ? "/" : "", path);
+    return n < (int)(PATH_MAX - length) ? 0 : -ENAMETOOLONG;
 }

@@ -7,6 +7,7 @@
  * (help.h).
  */
 
+#include <linux/limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -46,6 +47,12 @@ int options_parse(
  */
 int options_parse_among(
     const char *command, const struct option_table *tables, size_t n_tables, int argc, char **argv);
+
+/*
+ * A path as it is meant now: a daemon has another working directory. -ENAMETOOLONG, and what
+ * getcwd(3) says.
+ */
+int options_make_absolute(const char *path, char absolute[PATH_MAX]);
 
 /*
  * Says on standard error that `word` is no such thing ("command", "action"), with the nearest of

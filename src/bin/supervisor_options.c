@@ -101,16 +101,6 @@ static void settle_log(const struct supervisor_choices *choices,
     options->log = log_settings_settle(&options->asked, configured, options->terminal);
 }
 
-/* From where we are now: a daemon moves. */
-static char *make_absolute(const char *path) {
-    char *here = *path == '/' ? strdup("") : getcwd(NULL, 0), *absolute = NULL;
-
-    if (here && asprintf(&absolute, "%s%s%s", here, *here != '\0' ? "/" : "", path) < 0)
-        absolute = NULL;
-    free(here);
-    return absolute;
-}
-
 /* Whether there can be such a file. Whatever becomes of it later heals. */
 static int try_file(const char *path) {
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
@@ -124,17 +114,16 @@ static int try_file(const char *path) {
     return r;
 }
 
-/* The path is the caller's to free. -errno after a message. */
-static int prepare_file(const char *command, struct log_target *target, char **ret_path) {
-    int r = -ENOMEM;
+/* The target refers to `path` then. -errno after a message. */
+static int prepare_file(const char *command, struct log_target *target, char path[PATH_MAX]) {
+    int r = options_make_absolute(target->path, path);
 
-    *ret_path = make_absolute(target->path);
-    if (*ret_path)
-        r = try_file(*ret_path);
+    if (r == 0)
+        r = try_file(path);
     if (r < 0)
         fprintf(stderr, "%s: log file %s: %s\n", command, target->path,
             r == -ENOTSUP ? "not a regular file" : strerror(-r));
-    target->path = *ret_path;
+    target->path = path;
     return r;
 }
 
@@ -160,16 +149,15 @@ int supervisor_run(const struct supervisor_choices *choices, const struct log_ch
     struct supervisor_options options, const struct supervised *supervised) {
     struct log_target *target = &options.log.target;
     int status = STATUS_INTERNAL;
-    char *path = NULL;
+    char path[PATH_MAX];
 
     options.backend = choices->backend;
     settle_log(choices, configured, &options);
-    if (target->kind != LOG_TO_FILE || prepare_file(options.command, target, &path) == 0) {
+    if (target->kind != LOG_TO_FILE || prepare_file(options.command, target, path) == 0) {
         if (options.asked.target.given)
             options.asked.target.value = *target;
         status = run(choices, &options, supervised);
     }
-    free(path);
     return status;
 }
 
