@@ -162,6 +162,7 @@ struct conf_pool {
 
     struct worker_rules rules;
     enum conf_kill_mode kill_mode;
+    bool ends_leftovers; /* of a worker that has ended unasked, before it is replaced */
     int final_signal;
     uint64_t recycle_memory; /* bytes of the tree; 0: none */
 

@@ -63,6 +63,13 @@ static const struct conf_directive rows[] = {
         "Who gets the signals of a stop: control-group, the worker's whole tree; mixed, first its "
         "own process, at the end the tree; process, its own process alone; none, nobody.",
         PLAIN(value_kill_mode, pool.kill_mode)},
+    {"EndLeftovers", CONF_GROUP_STOP, DIRECTIVE_OWN | DIRECTIVE_RULES, "BOOL", EXPECTS_BOOL, "no",
+        "yes",
+        "What a worker leaves behind that has ended unasked: with no it runs on beside the "
+        "replacement, which starts at once, until the worker is stopped; with yes it gets the "
+        "signals of a stop, and the replacement starts when it has gone: it may hold a port or a "
+        "lock. KillMode=process and none leave it alone.",
+        PLAIN(value_bool, pool.ends_leftovers)},
     {"FinalKillSignal", CONF_GROUP_STOP, DIRECTIVE_RULES, "SIGNAL", EXPECTS_SIGNAL, "SIGKILL", NULL,
         "What follows when TimeoutStopSec= is over.", PLAIN(value_signal, pool.final_signal)},
     {"SendSIGKILL", CONF_GROUP_STOP, DIRECTIVE_RULES, "BOOL", EXPECTS_BOOL, "yes", NULL,

@@ -454,7 +454,7 @@ static const handler table[WORKER_STATE_MAX][EVENT_MAX] = {
             [EVENT_START] = on_start,
             [EVENT_RESTART] = on_start,
             [EVENT_STOP] = worker_on_stop_in_backoff,
-            [EVENT_KILL] = worker_on_stop_in_backoff,
+            [EVENT_KILL] = worker_on_kill_in_backoff,
             [EVENT_RESET] = on_reset,
             [EVENT_TIMER] = on_backoff_over,
         },

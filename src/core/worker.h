@@ -38,7 +38,7 @@
  * DRAINING is the time between the process's own end and the end of what it left: "stopped" means
  * that nothing of the tree is left (or that what could not be killed has been named). After a
  * process that ends unasked the replacement starts at once, unless the exit is told together with
- * the news that something was left: then that is drained first.
+ * the wish that what was left goes first. A stop in BACKOFF drains what was left by then.
  *
  * Late news is dropped in one place: an exit or readiness of an earlier incarnation by its
  * generation, a timer that was moved or cancelled by its token, as is a process beside the main one
@@ -110,7 +110,7 @@ struct worker_event {
     uint32_t generation;
     uint32_t token;
     pid_t pid;
-    bool left; /* EXITED: it is known to have left processes behind */
+    bool left; /* EXITED: what it may have left behind goes before the next one */
     struct cause cause;
     nsec_t value;
     nsec_t now;

@@ -218,11 +218,11 @@ void worker_on_prepared(struct step *s) {
         worker_begin_step(s, ROLE_MAIN, 0, false);
 }
 
-/* What it is known to have left goes first: it may hold what the next one needs, a port, a lock. */
+/* Its process has ended before: as long as cleaning up may take, so long may what it has left. */
 static void drain(struct step *s) {
     s->worker->deadline = nsec_add(s->event->now, cleaning_time(s));
     worker_enter(s, WORKER_DRAINING, s->worker->deadline);
-    worker_act(s, ACTION_CHECK_TREE);
+    worker_act(s, s->worker->forced ? ACTION_KILL_TREE : ACTION_CHECK_TREE);
 }
 
 void worker_on_unasked_exit(struct step *s) {
@@ -351,10 +351,21 @@ void worker_on_kill(struct step *s) {
     kill_tree(s, "asked to stop at once");
 }
 
-void worker_on_stop_in_backoff(struct step *s) {
+/* Its end was cleaned up after, but what it has left may be there. */
+static void drain_in_backoff(struct step *s, bool forced) {
     want(s, false);
+    s->worker->unasked = false;
     s->worker->clean = true;
-    stopped(s);
+    s->worker->forced = forced;
+    drain(s);
+}
+
+void worker_on_stop_in_backoff(struct step *s) {
+    drain_in_backoff(s, false);
+}
+
+void worker_on_kill_in_backoff(struct step *s) {
+    drain_in_backoff(s, true);
 }
 
 void worker_on_stop_in_cleaning(struct step *s) {

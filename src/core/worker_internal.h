@@ -50,6 +50,7 @@ void worker_on_kill(struct step *s);
 void worker_on_want_up(struct step *s);
 void worker_on_want_down(struct step *s);
 void worker_on_stop_in_backoff(struct step *s);
+void worker_on_kill_in_backoff(struct step *s);
 void worker_on_stop_in_cleaning(struct step *s);
 void worker_on_kill_in_cleaning(struct step *s);
 void worker_on_kill_in_draining(struct step *s);

@@ -102,7 +102,8 @@ bool engine_shut_down_asked(const struct engine *engine) {
 }
 
 idle_path int engine_turn(struct engine *engine, bool wait) {
-    int r = loop_turn(engine->loop, wait);
+    /* A check that was asked for between two turns wakes nobody. */
+    int r = loop_turn(engine->loop, wait && !engine->check_due);
 
     tree_run_checks(engine);
     return r;

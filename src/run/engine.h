@@ -129,7 +129,9 @@ struct pool_settings {
     struct version *version; /* the engine's from then on, also on failure */
     struct worker_rules rules;
     enum kill_mode kill_mode;
-    int final_signal; /* what ends the tree after the stop timeout; 0: SIGKILL */
+    bool ends_leftovers; /* what has been left by a process that ended unasked goes before the next
+                            one starts; else it runs on until the worker is stopped */
+    int final_signal;    /* what ends the tree after the stop timeout; 0: SIGKILL */
     uint64_t seed;
     enum readiness ready;
     int ready_descriptor;             /* in the child; none of those of the sockets */

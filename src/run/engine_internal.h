@@ -76,6 +76,7 @@ struct engine_pool {
     struct former former;
     bool put_back; /* the last change has failed: the version is the one before it */
     enum kill_mode kill_mode;
+    bool ends_leftovers;
     int final_signal;
     bool is_up;
     uint32_t serial; /* never another pool's */
@@ -125,6 +126,7 @@ struct engine {
     const char *detail;             /* what the event being fed is about, for its reports */
     const struct rusage *rusage;    /* … and what the process that has ended has used */
     struct capture_process *ending; /* the output of that process, until its end is told */
+    bool check_due;                 /* a tree is to be looked at before the next wait */
     bool shut_down;
 };
 
@@ -207,7 +209,6 @@ void group_open(struct engine_seat *seat);
 void group_doubt(struct engine_seat *seat, int error); /* a spawn into it has failed */
 void group_close(struct engine_seat *seat);
 bool group_has_killed(struct engine_seat *seat); /* for want of memory, since it was last asked */
-bool group_has_left(const struct engine_seat *seat); /* after its process */
 void group_signal(struct engine_seat *seat, int signal);
 /* 1: somebody is left, and its end will be told; 0: nobody; negative: it has to be asked again. */
 int group_check(struct engine_seat *seat);
@@ -221,6 +222,8 @@ void usage_on_timer(void *engine, uint64_t value, nsec_t now);
 void tree_stop(struct engine_seat *seat, int signal);
 void tree_kill(struct engine_seat *seat);
 void tree_check(struct engine_seat *seat, bool kill);
+/* Of a process that has just ended unasked: whether what it may have left goes before the next. */
+bool tree_goes_first(const struct engine_seat *seat);
 void tree_run_checks(struct engine *engine);
 const char *tree_names(const struct engine_seat *seat, char *buffer, size_t size);
 void tree_forget(struct engine *engine);

@@ -49,6 +49,7 @@ static void take_settings(struct engine_pool *pool, const struct pool_settings *
     fill_version(settings);
     pool->version = settings->version;
     pool->kill_mode = settings->kill_mode;
+    pool->ends_leftovers = settings->ends_leftovers;
     pool->final_signal = settings->final_signal != 0 ? settings->final_signal : SIGKILL;
     pool->recycle_memory = settings->recycle_memory;
     pool->limits = settings->limits ? *settings->limits : (struct cgroup_limits){0};

@@ -137,18 +137,6 @@ bool group_has_killed(struct engine_seat *seat) {
     return seat->oom_kills > before;
 }
 
-/*
- * Whether the process that has just ended has left others behind, which nobody shall have beside
- * the next one. Without a group that is not known without a search: then its replacement comes
- * first.
- */
-bool group_has_left(const struct engine_seat *seat) {
-    enum kill_mode mode = seat->pool->kill_mode;
-
-    return seat->group >= 0 && mode != KILL_PROCESS && mode != KILL_NONE &&
-           cgroup_is_populated(seat->group) == 1;
-}
-
 void group_path(const struct engine_seat *seat, char *buffer, size_t size) {
     char link[64];
 

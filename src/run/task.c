@@ -189,7 +189,7 @@ static void feed_exit(struct task *task, const struct process_end *end) {
         engine_feed(seat, (struct worker_event){
                               .kind = EVENT_EXITED,
                               .generation = seat->core.worker.generation,
-                              .left = group_has_left(seat),
+                              .left = tree_goes_first(seat),
                               .cause = cause,
                           });
     }

@@ -103,10 +103,17 @@ void tree_kill(struct engine_seat *seat) {
 void tree_check(struct engine_seat *seat, bool kill) {
     if (!seat->checking)
         seat->pool->checks++;
+    seat->pool->engine->check_due = true;
     seat->checking = true;
     seat->killing = kill;
     if (kill)
         signal_members(seat, seat->pool->final_signal);
+}
+
+/* One read tells whether a group has somebody left; without one it takes the search of a check. */
+bool tree_goes_first(const struct engine_seat *seat) {
+    return seat->pool->ends_leftovers && !is_tree_spared(seat) &&
+           (seat->group < 0 || cgroup_is_populated(seat->group) == 1);
 }
 
 /* An orphan and what is known of it, to find the worker that it comes from. */
@@ -295,6 +302,7 @@ static bool search_orphans(struct engine *engine) {
 idle_path void tree_run_checks(struct engine *engine) {
     bool any = false, search = false, missed = false;
 
+    engine->check_due = false;
     for (uint32_t p = 0; p < engine->n_pools; p++) {
         const struct engine_pool *pool = engine->pools[p];
 
@@ -305,7 +313,7 @@ idle_path void tree_run_checks(struct engine *engine) {
     if (!any)
         return;
     if (search)
-        missed = search_orphans(engine);
+        missed = search_orphans(engine) && (!engine->options.subreaper || process_has_children());
     for (uint32_t i = 0; i < engine->n_pools; i++)
         finish_checks(engine->pools[i], &missed);
     if (missed)

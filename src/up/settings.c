@@ -206,6 +206,7 @@ int settings_make(const struct conf_pool *pool, const struct surroundings *surro
         .version = version,
         .rules = pool->rules,
         .kill_mode = kill_mode_of(pool),
+        .ends_leftovers = pool->ends_leftovers,
         .final_signal = pool->final_signal,
         .seed = seed_random(),
         .ready = readiness_of(pool),

@@ -141,7 +141,6 @@ Test(output, of_an_orphan)
                               "touch $D/once; setsid sh -c 'while [ ! -e $D/go ]; do sleep 0.01; "
                               "done; echo late' & exit 3"));
     settings.capture = &capture;
-    settings.kill_mode = KILL_PROCESS;
     settings.rules.restart.mode = RESTART_ON_FAILURE;
     struct engine_pool *pool = stage_pool(&stage, &settings);
     stage_start(&stage, pool);

@@ -113,6 +113,77 @@ Test(tree, a_control_group_holds_who_has_fled)
 Test(tree, a_child_can_enter_its_group_by_itself)
 { flee_in_a_group(false); }
 
+/* The first one ends and leaves a child; the second one stays. */
+#define LEAVES_ONE                                                                                 \
+    "[ -e $D/child ] && exec sleep 600; "                                                          \
+    "sh -c 'echo $$ >$D/new; mv $D/new $D/child; exec sleep 600' & "                               \
+    "while [ ! -e $D/child ]; do sleep 0.01; done; exit 3"
+
+static struct engine_pool *start_leaver(struct stage *stage, bool ends_leftovers, nsec_t backoff) {
+    struct pool_settings settings = stage_settings(stage_version(stage, LEAVES_ONE));
+
+    settings.ends_leftovers = ends_leftovers;
+    settings.rules.restart.mode = RESTART_ON_FAILURE;
+    settings.rules.backoff.first = backoff;
+    struct engine_pool *pool = stage_pool(stage, &settings);
+    stage_start(stage, pool);
+    cr_assert_eq(stage_await(stage, REPORT_EXITED, 0)->cause.value, 3);
+    return pool;
+}
+
+/* What was left by one that ended unasked, with its replacement there, and after the stop. */
+static void leave_one(struct stage *stage, bool ends_leftovers) {
+    struct engine_pool *pool = start_leaver(stage, ends_leftovers, 0);
+
+    stage_await(stage, REPORT_READY, 0);
+    pid_t child = pid_in(stage, "child");
+    cr_assert_eq(lives(child), !ends_leftovers);
+    stage_stop(stage);
+    while (lives(child))
+        stage_turn(stage);
+    cr_assert_eq(stage_count(stage, REPORT_KILLING), 0);
+    cr_assert_eq(engine_remove_pool(pool), 0);
+}
+
+/* Without a group, and without being the subreaper, only the group of the last process is known. */
+Test(tree, what_is_left_goes_first)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    leave_one(&stage, true);
+    stage_close(&stage);
+}
+
+Test(tree, what_is_left_in_a_group_lives_on_or_goes_first)
+{
+    struct cgroup_root root = group_root();
+
+    for (int ends = 0; ends <= 1; ends++) {
+        struct stage stage;
+
+        stage_open(&stage);
+        engine_use_groups(stage.engine, &root);
+        leave_one(&stage, ends);
+        stage_close(&stage);
+    }
+    cgroup_root_finish(&root);
+}
+
+Test(tree, a_stop_in_a_backoff_ends_what_is_left)
+{
+    struct stage stage;
+
+    stage_open(&stage);
+    start_leaver(&stage, false, 3600 * NSEC_PER_SEC);
+    pid_t child = pid_in(&stage, "child");
+    cr_assert(lives(child));
+    stage_stop(&stage);
+    while (lives(child))
+        stage_turn(&stage);
+    stage_close(&stage);
+}
+
 /* Nobody is signalled, nobody is waited for longer than the stop timeout, and that is said. */
 Test(tree, none_leaves_all_alone)
 {

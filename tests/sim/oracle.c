@@ -355,12 +355,26 @@ static bool is_concluded(const struct world *world, const struct observation *se
                after >= WORKER_BACKOFF);
 }
 
+/* The wait for a restart is over, and what the last process has left is to go. */
+static void check_stop_in_backoff(struct world *world, const struct observation *seen) {
+    struct body *body = &world->bodies[seen->number];
+
+    if (seen->before.state != WORKER_BACKOFF ||
+        world->seats[seen->number].worker.state != WORKER_DRAINING)
+        return;
+    CLAIM(world, find(seen->outbox, ACTION_CHECK_TREE) || find(seen->outbox, ACTION_KILL_TREE),
+        "seat %u does not look after what an earlier process has left", seen->number);
+    body->unasked = false;
+    body->tree_owed = true;
+}
+
 /* Returns whether what was started, was started by itself. */
 static bool check_meaning(struct world *world, const struct observation *seen) {
     struct body *body = &world->bodies[seen->number];
     bool concluded = is_concluded(world, seen);
     bool revived = seen->ended_before && !world->pool.ended;
 
+    check_stop_in_backoff(world, seen);
     if (seen->event->kind == EVENT_EXITED && body->role == ROLE_MAIN && was_running(seen)) {
         world->proven |= seen->event->cause.kind != CAUSE_EXEC;
         CLAIM(world, !seen->event->left || find(seen->outbox, ACTION_CHECK_TREE),

@@ -394,6 +394,24 @@ def test_kill_mode(up_once, fifo, mode, child):
     procs.kill(child_pid)
 
 
+@pytest.mark.parametrize("ends", [False, True])
+def test_end_leftovers(up_once, fifo, ends):
+    hello, told = fifo("hello"), fifo("told")
+    u = up_once(pool("web", play("until:1", "(", "orphan", "(", f"tell:TERM={told}",
+                                 f"hello:{hello}", "pause", ")", f"hello:{hello}", "pause", ")",
+                                 f"hello:{hello}", "pause"),
+                     EndLeftovers=ends, TimeoutStopSec="200ms"))
+    first = {one.pid for one in hello.hellos(2)}
+    pid = u.worker_pids("web")[0]
+    (child,) = first - {pid}
+    procs.kill(pid)
+    assert hello.hello().pid == u.worker_pids("web")[0]
+    assert procs.alive(child) == (not ends)
+    assert told.empty() != ends
+    u.ctl("stop", "web", status=None)
+    assert not procs.alive(child)
+
+
 def test_runtime_max(up_once, fifo):
     hello = fifo()
     u = up_once(pool("web", play(f"hello:{hello}", "pause"), RuntimeMaxSec="100ms", Restart="no"))

@@ -307,13 +307,14 @@ def test_last_words_of_a_stop(up, logs):
 
 # --- who writes too much, and who does not let go
 
-def test_an_orphan_holds_nothing_up(up, logs, scratch):
+@pytest.mark.parametrize("mode", ["control-group", "process"])
+def test_an_orphan_holds_nothing_up(up, logs, scratch, mode):
     """What still holds the output of a dead process is heard, and told from its successor."""
     order = scratch / "order"
     os.mkfifo(order)
     u = up(pool("web", script(f"[ $BROOD_GENERATION -gt 1 ] && {STOP}; "
                               f"setsid sh -c 'read -r line <{order}; echo $line' & "
-                              "echo gone; exit 1"), Restart="always", KillMode="process",
+                              "echo gone; exit 1"), Restart="always", KillMode=mode,
                 LogDirectory=logs))
     u.wait_event("started", generation=2)
     order.write_text("late\n")

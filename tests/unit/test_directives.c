@@ -51,6 +51,7 @@ static const struct row {
     {"KillMode", "mixed", "group"},
     {"FinalKillSignal", "SIGABRT", "x"},
     {"SendSIGKILL", "no", "maybe"},
+    {"EndLeftovers", "yes", "perhaps"},
     {"RollingSurge", "2", "-1"},
     {"RecycleAfterSec", "1d", "x"},
     {"RecycleJitter", "5%", "x"},

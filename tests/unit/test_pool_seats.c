@@ -259,7 +259,9 @@ Test(seats, the_holder_lives_by_its_own_rules_meanwhile)
     tell(f, old, EVENT_EXITED);
     cr_assert_eq(f->seats[old].worker.state, WORKER_BACKOFF);
     tell(f, f->places[0].replacement, EVENT_READY);
-    cr_assert_eq(f->seats[old].role, SEAT_FREE); /* a backoff is over at once */
+    cr_assert_eq(f->seats[old].worker.state, WORKER_DRAINING); /* a backoff is over at once */
+    tell(f, old, EVENT_TREE_GONE);
+    cr_assert_eq(f->seats[old].role, SEAT_FREE);
     cr_assert_eq(pool_holder(&f->pool, 0)->restarts, 2);
     uint32_t past = f->seats[old].worker.generation;
     tell(f, f->places[0].holder, EVENT_EXITED);
