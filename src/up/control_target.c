@@ -125,10 +125,16 @@ static enum judgement judge_up(enum worker_state state) {
     return is_up(state) ? JUDGED_WELL : is_down(state) ? JUDGED_FAILED : JUDGED_PENDING;
 }
 
+/* A number that went and came back meanwhile begins with the first generation again. */
+static bool is_another(const struct worker_facts *facts, const struct mark *mark) {
+    return facts->generation != mark->generation ||
+           (facts->pid != mark->pid && facts->pid != 0);
+}
+
 static enum judgement judge_new(const struct worker_facts *facts, const struct mark *mark) {
     enum worker_state state = status_worker_state(facts);
 
-    if (facts->generation > mark->generation)
+    if (is_another(facts, mark))
         return judge_up(state);
     return is_down(state) || state == WORKER_DONE ? JUDGED_FAILED : JUDGED_PENDING;
 }
@@ -169,7 +175,8 @@ static enum judgement judge(
     case WAIT_NEW:
         return judge_new(facts, mark);
     case WAIT_SCALE:
-        return engine_pool_is_up(look->pool) ? judge_up(state) : JUDGED_WELL;
+        return engine_pool_is_up(look->pool) && state != WORKER_STOPPED ? judge_up(state)
+                                                                        : JUDGED_WELL;
     case WAIT_READY:
         return is_up(state) ? JUDGED_WELL : state == WORKER_FAILED ? JUDGED_FAILED : JUDGED_PENDING;
     case WAIT_FAILED:
@@ -302,6 +309,7 @@ static void note_worker(void *data, const struct worker_facts *facts) {
     if (facts->number < target->n_marks && strcmp(facts->role, "holder") == 0)
         target->marks[facts->number] = (struct mark){
             .generation = facts->generation,
+            .pid = facts->pid,
             .reloading = status_worker_state(facts) == WORKER_READY,
         };
 }

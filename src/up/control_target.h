@@ -17,7 +17,7 @@ enum wait_kind {
     WAIT_STOPPED, /* the same, unless somebody starts it again */
     WAIT_READY,   /* each worker ready or done; else failed for good */
     WAIT_FAILED,  /* some worker failed for good */
-    WAIT_SCALE,   /* as UP, and what is too many gone */
+    WAIT_SCALE,   /* as UP, but for those that were stopped, and what is too many gone */
     WAIT_ROLL,    /* the roll has ended */
     WAIT_RELOAD,  /* the reload commands have ended */
     WAIT_GONE,    /* there is no such pool any more */
@@ -28,6 +28,7 @@ enum wait_kind {
 /* What is known of a worker from before. */
 struct mark {
     uint32_t generation;
+    pid_t pid;
     bool failed;    /* … since then, and that has been said */
     bool reloading; /* its reload commands run */
 };

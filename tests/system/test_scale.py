@@ -142,3 +142,28 @@ def test_worker_is_told_how_many_there_are(up_once, fifo):
     assert report.report()["env"]["BROOD_WORKERS"] == "1"
     u.ctl("scale", "web", "2")
     assert report.report()["env"]["BROOD_WORKERS"] == "2"
+
+
+def test_who_was_stopped_stays_so(up):
+    """That is no failure of the scaling."""
+    u = up(pool("web", play("pause"), Workers=2))
+    u.ctl("wait", "web", "--for=ready")
+    u.ctl("stop", "web/0")
+    u.ctl("scale", "web", "3", status=DONE)
+    assert sorted(u.worker_pids("web")) == [1, 2]
+
+
+def test_a_number_that_comes_back_during_a_restart(up):
+    """It begins with the first generation, as the one did that the restart is about."""
+    u = up(pool("web", play("only:0", "(", "ignore:TERM", ")", "pause"), Workers=2,
+                TimeoutStopSec="1s"))
+    u.ctl("wait", "web", "--for=ready")
+    restart = u.start_ctl("restart", "web", "--timeout", "9s")
+    u.wait_event("ready", worker=1, generation=2)
+    u.ctl("scale", "web", "1", "--no-wait")
+    u.wait_event("stopped", worker=1, generation=2)
+    u.ctl("scale", "web", "2", "--no-wait")
+    u.wait_event("killing", worker=0)
+    assert u.worker("web", 1)["generation"] == 1
+    done = restart.finish()
+    assert done.status == DONE, done.err
