@@ -13,47 +13,17 @@
 #include "run/capture_internal.h"
 #include "run/sink_journal.h"
 #include "run/sink_syslog.h"
-#include "sys/descriptors.h"
 
 /* Of one worker, open at once: those of a process, of its replacement, of orphans, of the dead. */
 #define STREAMS_MAX 32
 
 static void destroy(struct capture *capture) {
-    for (size_t i = 0; i < capture->n_low; i++)
-        close(capture->low[i].fd);
+    capture_pipes_finish(capture);
     if (capture->null_fd >= 0)
         close(capture->null_fd);
     gather_finish(&capture->gather);
     free(capture->scratch);
     free(capture);
-}
-
-/* Where there are none to be had, it goes without. */
-static void reserve_low(struct capture *capture) {
-    for (; capture->n_low < CAPTURE_LOW_MAX; capture->n_low++) {
-        int fd = fcntl(capture->null_fd, F_DUPFD_CLOEXEC, DESCRIPTORS_FIRST_FREE);
-
-        if (fd < 0)
-            return;
-        capture->low[capture->n_low].fd = fd;
-    }
-}
-
-int capture_low_take(struct capture *capture, int *fd) {
-    for (size_t i = 0; i < capture->n_low; i++) {
-        if (capture->low[i].is_used || dup3(*fd, capture->low[i].fd, O_CLOEXEC) < 0)
-            continue;
-        close(*fd);
-        *fd = capture->low[i].fd;
-        capture->low[i].is_used = true;
-        return (int)i;
-    }
-    return -1;
-}
-
-void capture_low_release(struct capture *capture, int place) {
-    dup3(capture->null_fd, capture->low[place].fd, O_CLOEXEC);
-    capture->low[place].is_used = false;
 }
 
 int capture_new(
@@ -81,7 +51,7 @@ int capture_new(
         destroy(capture);
         return r;
     }
-    reserve_low(capture);
+    capture_pipes_init(capture);
     *ret_capture = capture;
     return 0;
 }
@@ -90,6 +60,7 @@ int capture_free(struct capture *capture, nsec_t patience) {
     if (!capture)
         return 0;
 
+    capture_tidy(capture);
     for (struct stream *stream = capture->streams; stream; stream = stream->next)
         stream_end(stream);
     gather_finish(&capture->gather);
@@ -319,10 +290,14 @@ static int open_streams(struct capture_process *process) {
     const struct capture_pool *pool = process->pool;
     int r = 0;
 
-    if (pool->workers[process->worker]->streams >= STREAMS_MAX) {
+    unsigned streams = pool->workers[process->worker]->streams;
+
+    if (streams >= STREAMS_MAX) {
         miss(process);
         return 0;
     }
+    if (streams >= STREAMS_MAX / 2)
+        gather_hurry_writers(pool->capture);
     for (int i = 0; i < FRAME_STREAM_MAX && r >= 0; i++)
         if (pool->settings.targets[i] != CAPTURE_NONE)
             r = stream_new(process, (enum frame_stream)i, &process->streams[i]);
@@ -395,6 +370,7 @@ void capture_process_settled(struct capture_process *process) {
     for (int i = 0; i < FRAME_STREAM_MAX; i++)
         if (process->streams[i])
             stream_close_child_end(process->streams[i]);
+    capture_spares_refill(process->pool->capture);
 }
 
 /* Whole lines, where there is more than one. */
@@ -420,9 +396,35 @@ static void add_words(struct buffer *buffer, const struct words *words) {
 }
 
 static void end_stream(struct stream *stream) {
+    stream_close_child_end(stream);
     stream_disown(stream);
+    if (!stream->has_own)
+        return;
     stream_drain(stream);
     stream_overhear(stream);
+}
+
+static void tidy(struct capture_process *process) {
+    for (int i = 0; i < FRAME_STREAM_MAX; i++)
+        if (process->streams[i])
+            stream_drain(process->streams[i]);
+    process_free(process);
+}
+
+void capture_tidy(struct capture *capture) {
+    while (capture->n_ended > 0)
+        tidy(capture->ended[--capture->n_ended]);
+    capture_spares_refill(capture);
+}
+
+/* Closing pipes takes longer than finding them empty. */
+static void tidy_later(struct capture_process *process) {
+    struct capture *capture = process->pool->capture;
+
+    if (capture->n_ended == CAPTURE_ENDED_MAX)
+        capture_tidy(capture);
+    capture->ended[capture->n_ended++] = process;
+    gather_put_off(&capture->gather);
 }
 
 struct capture_process *capture_process_ended(
@@ -438,7 +440,7 @@ struct capture_process *capture_process_ended(
             end_stream(process->streams[i]);
     if (ret_words)
         add_words(ret_words, &process->words);
-    process_free(process);
+    tidy_later(process);
     return NULL;
 }
 

@@ -39,7 +39,13 @@ static void rest(struct gather *gather, bool resting) {
     loop_modify(gather->loop, gather->source, resting ? 0 : LOOP_IN);
 }
 
-static void wake_writers(const struct capture *capture) {
+static void wake_by(struct gather *gather, nsec_t when) {
+    if (!loop_timer_is_armed(&gather->timer) || gather->timer.when > when)
+        loop_timer_set(gather->loop, &gather->timer, when);
+}
+
+void gather_hurry_writers(struct capture *capture) {
+    capture->gather.wake = NSEC_NEVER;
     for (struct capture_writer *w = capture->writers; w; w = w->next)
         writer_wake(w->writer);
 }
@@ -61,17 +67,26 @@ static int look(struct capture *capture, size_t *ret_most) {
     if (n == READY_MAX) /* of perhaps more */
         *ret_most = MUCH;
     capture->gather.is_looking = false;
-    wake_writers(capture);
+    if (n > 0)
+        gather_hurry_writers(capture);
     return n;
 }
 
 /*
- * What is put otherwise than by a look is about the end of a process, or what it wrote last: its
- * replacement, which has just been cloned, shall not have to share the processor with the writer.
+ * The replacement of a process that has ended has just been cloned, often to run on this processor
+ * when we wait: it shall neither wait for us, nor share the other one with the writer. A timer that
+ * is nearer than the scheduler's next tick would cost as much as all the rest of it.
  */
+void gather_put_off(struct gather *gather) {
+    wake_by(gather, nsec_add(loop_clock(), HOLD_MOST));
+}
+
+/* What is put otherwise than by a look is about the end of a process, or what it wrote last. */
 void gather_wake_writers(struct gather *gather) {
-    if (!gather->is_looking && !loop_timer_is_armed(&gather->timer))
-        loop_timer_set(gather->loop, &gather->timer, nsec_add(loop_clock(), HOLD_MOST));
+    if (gather->is_looking || gather->wake != NSEC_NEVER)
+        return;
+    gather->wake = nsec_add(loop_clock(), HOLD_MOST);
+    wake_by(gather, gather->wake);
 }
 
 static nsec_t next_hold(const struct gather *gather, nsec_t now, size_t most) {
@@ -91,7 +106,7 @@ static void put_off(struct gather *gather, size_t most) {
     gather->due = nsec_add(now, gather->hold);
     rest(gather, gather->hold > 0);
     if (gather->is_resting)
-        loop_timer_set(gather->loop, &gather->timer, gather->due);
+        wake_by(gather, gather->due);
 }
 
 static void on_ready(void *data, uint64_t value, int fd, unsigned events) {
@@ -99,19 +114,29 @@ static void on_ready(void *data, uint64_t value, int fd, unsigned events) {
     size_t most;
 
     (void)value, (void)fd, (void)events;
+    if (capture->n_ended > 0) {
+        rest(&capture->gather, true);
+        return;
+    }
     look(capture, &most);
     put_off(&capture->gather, most);
 }
 
 static void on_held(void *data, uint64_t value, nsec_t now) {
     struct capture *capture = data;
+    struct gather *gather = &capture->gather;
     size_t most;
 
-    (void)value, (void)now;
+    (void)value;
+    capture_tidy(capture);
     if (look(capture, &most) > 0)
-        put_off(&capture->gather, most);
+        put_off(gather, most);
     else
-        rest(&capture->gather, false);
+        rest(gather, false);
+    if (now >= gather->wake)
+        gather_hurry_writers(capture);
+    else if (gather->wake != NSEC_NEVER)
+        wake_by(gather, gather->wake);
 }
 
 int gather_init(struct capture *capture) {
@@ -119,6 +144,7 @@ int gather_init(struct capture *capture) {
     int r;
 
     gather->loop = capture->loop;
+    gather->wake = NSEC_NEVER;
     gather->timer.fn = on_held;
     gather->timer.data = capture;
     gather->fd = epoll_create1(EPOLL_CLOEXEC);
@@ -148,26 +174,25 @@ void gather_finish(struct gather *gather) {
  * Who is waited for by the thread, which moves its bytes itself, falls silent with its event. The
  * hang-up of one that is muted comes once, and is not looked at.
  */
-static int control(struct stream *stream, int operation) {
+static int control(struct gather *gather, struct stream *stream, int operation) {
     uint32_t wanted = stream->moves ? EPOLLIN | EPOLLONESHOT : EPOLLIN;
     struct epoll_event event = {
         .events = stream->is_muted ? EPOLLET : wanted,
         .data.ptr = stream,
     };
 
-    return epoll_ctl(stream->pool->capture->gather.fd, operation, stream->fd, &event) < 0 ? -errno
-                                                                                          : 0;
+    return epoll_ctl(gather->fd, operation, stream->fd, &event) < 0 ? -errno : 0;
 }
 
-int gather_add(struct stream *stream) {
-    return control(stream, EPOLL_CTL_ADD);
+int gather_add(struct gather *gather, struct stream *stream) {
+    return control(gather, stream, EPOLL_CTL_ADD);
 }
 
 void gather_update(struct stream *stream) {
-    control(stream, EPOLL_CTL_MOD);
+    control(&stream->pool->capture->gather, stream, EPOLL_CTL_MOD);
 }
 
 /* Before the descriptor is closed: a child that has just been cloned may still hold the pipe. */
 void gather_remove(struct stream *stream) {
-    control(stream, EPOLL_CTL_DEL);
+    control(&stream->pool->capture->gather, stream, EPOLL_CTL_DEL);
 }

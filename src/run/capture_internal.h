@@ -34,6 +34,11 @@ struct capture_sink {
 /* As many processes can be on their way to exec at once, with two streams each. */
 #define CAPTURE_LOW_MAX 16
 
+/* Processes that may end before there is time to make pipes for the next ones, or to close theirs.
+ */
+#define CAPTURE_SPARES_MAX 8
+#define CAPTURE_ENDED_MAX  8
+
 /* What all that is read from has in common. */
 struct gather {
     struct loop *loop;
@@ -41,6 +46,7 @@ struct gather {
     int fd; /* an epoll set */
     struct loop_timer timer;
     nsec_t hold, due; /* how long the next look is put off, and until when */
+    nsec_t wake;      /* when writers are to be woken; NSEC_NEVER: they need not be */
     bool is_resting;  /* until then */
     bool is_looking;  /* writers are woken at the end of it */
 };
@@ -64,6 +70,12 @@ struct capture {
         bool is_used;
     } low[CAPTURE_LOW_MAX];
     size_t n_low;
+
+    struct stream *spares[CAPTURE_SPARES_MAX];
+    size_t n_spares;
+
+    struct capture_process *ended[CAPTURE_ENDED_MAX]; /* yet to be tidied up after */
+    size_t n_ended;
 
     uint64_t ticket;            /* of the last looks at files */
     atomic_size_t peek_room;    /* for their answers */
@@ -114,9 +126,11 @@ struct stream {
     bool is_muted; /* waits for the writer */
     bool moves;
     bool dropping;
-    bool mid_line; /* what has been dropped last does not end a line */
-    bool has_own;  /* the process has ended, and of what is in the pipe… */
-    size_t own;    /* …so many bytes are still its */
+    bool mid_line;   /* what has been dropped last does not end a line */
+    bool has_put;    /* the thread has heard of it */
+    bool has_own;    /* the process has ended, and of what is in the pipe… */
+    size_t own;      /* …so many bytes are still its */
+    bool is_orphans; /* …nothing is; the thread is told with what comes first */
     uint64_t lost_lines;
 };
 
@@ -143,9 +157,17 @@ void capture_sink_configure(
 void capture_sink_use(
     struct capture_sink *sink, const struct capture_pool *pool, enum frame_stream stream);
 
-/* Puts a descriptor under a low number, if one is free, and says which place it is. */
-int capture_low_take(struct capture *capture, int *fd);
-void capture_low_release(struct capture *capture, int place);
+void capture_pipes_init(struct capture *capture);
+void capture_pipes_finish(struct capture *capture);
+
+/* A stream that has nothing but its pipe, made ahead or now. */
+int capture_spare_take(struct capture *capture, struct stream **ret_stream);
+
+/* Closes what processes that have ended do not need any more, and refills. When nobody waits. */
+void capture_tidy(struct capture *capture);
+
+/* Makes ahead what has been taken; when nobody waits. */
+void capture_spares_refill(struct capture *capture);
 
 /* A look has come back. */
 void capture_peeked(struct peek *peek);
@@ -165,12 +187,18 @@ void capture_stream_told(struct stream *stream, bool has_ended);
 int gather_init(struct capture *capture);
 void gather_finish(struct gather *gather);
 
-int gather_add(struct stream *stream);
+int gather_add(struct gather *gather, struct stream *stream);
 void gather_update(struct stream *stream); /* `is_muted` has changed */
 void gather_remove(struct stream *stream);
 
+/* A process has ended, and its replacement shall not wait: what there is to do is done soon. */
+void gather_put_off(struct gather *gather);
+
 /* Something has been put: after this look, or soon. */
 void gather_wake_writers(struct gather *gather);
+
+/* What has been put waits for nothing but to be looked at: now. */
+void gather_hurry_writers(struct capture *capture);
 
 /* Takes what there is, up to `share`. How much there was, as far as that is known. */
 size_t stream_look(struct stream *stream, size_t share);

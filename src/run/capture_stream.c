@@ -33,6 +33,7 @@ static size_t room_in(const struct stream *stream) {
 }
 
 static void put(struct stream *stream, struct chunk *chunk) {
+    stream->has_put = true;
     writer_put_take(stream->sink->writer, chunk);
     gather_wake_writers(&stream->pool->capture->gather);
 }
@@ -141,10 +142,18 @@ static void finish(struct stream *stream) {
         put_mark(stream, CHUNK_END);
 }
 
-void stream_detach(struct stream *stream) {
-    stream->process->streams[stream->which] = NULL;
+static void leave_process(struct stream *stream) {
+    if (stream->process)
+        stream->process->streams[stream->which] = NULL;
     stream->process = NULL;
-    if (stream->is_over)
+}
+
+/* Of one that has never had anything to say the thread knows nothing. */
+void stream_detach(struct stream *stream) {
+    leave_process(stream);
+    if (stream->is_over && !stream->has_put)
+        stream_free(stream);
+    else if (stream->is_over)
         put_mark(stream, CHUNK_END);
 }
 
@@ -160,6 +169,8 @@ static void count_own(struct stream *stream, size_t n) {
 
 /* Keeps what has been read, or, where it cannot be kept, counts it. */
 static void keep(struct stream *stream, const char *bytes, size_t n) {
+    if (stream->is_orphans && !stream->has_put)
+        put_mark(stream, CHUNK_ORPHAN);
     struct chunk *chunk = stream->dropping ? NULL : chunk_new(CHUNK_BYTES, &stream->tap, n);
 
     remember(stream, bytes, n);
@@ -266,12 +277,12 @@ void stream_drain(struct stream *stream) {
 }
 
 void stream_disown(struct stream *stream) {
-    stream_close_child_end(stream);
     if (stream->moves)
         return;
     stream->own = stream->is_over ? 0 : in_pipe(stream); /* its end may be seen before its exit */
     stream->has_own = stream->own > 0;
-    if (!stream->has_own)
+    stream->is_orphans = !stream->has_own;
+    if (stream->is_orphans && stream->has_put)
         put_mark(stream, CHUNK_ORPHAN);
 }
 
@@ -284,14 +295,6 @@ void stream_note(struct stream *stream, const char *text) {
         confess(stream);
     memcpy(chunk->bytes, text, chunk->length);
     put(stream, chunk);
-}
-
-void stream_close_child_end(struct stream *stream) {
-    if (stream->write_fd >= 0 && stream->low >= 0)
-        capture_low_release(stream->pool->capture, stream->low);
-    else if (stream->write_fd >= 0)
-        close(stream->write_fd);
-    stream->write_fd = stream->low = -1;
 }
 
 /* What comes meanwhile is not waited for: somebody may write for ever. */
@@ -309,8 +312,7 @@ static void take_rest(struct stream *stream) {
 }
 
 void stream_end(struct stream *stream) {
-    if (stream->process)
-        stream_detach(stream);
+    leave_process(stream);
     stream_close_child_end(stream);
     if (stream->is_over)
         return;
@@ -327,18 +329,6 @@ static struct rate *rate_for(const struct capture_pool *pool, const struct strea
     if (pool->settings.rate_burst == 0)
         return NULL;
     return &stream->worker->rates[is_shared ? FRAME_OUT : stream->which];
-}
-
-/* Only our end does not block: the worker's is a plain pipe. */
-static int open_pipe(struct stream *stream) {
-    int fds[2];
-
-    if (pipe2(fds, O_CLOEXEC) < 0)
-        return -errno;
-    stream->fd = fds[0];
-    stream->write_fd = fds[1];
-    stream->low = capture_low_take(stream->pool->capture, &stream->write_fd);
-    return fcntl(stream->fd, F_SETFL, O_RDONLY | O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 /* /dev/stdout is opened anew by its name, with the rights of who does it. */
@@ -383,26 +373,23 @@ static void enlist(struct stream *stream) {
 
 int stream_new(
     struct capture_process *process, enum frame_stream which, struct stream **ret_stream) {
-    struct stream *stream = calloc(1, sizeof(*stream));
     struct capture_pool *pool = process->pool;
-    int r;
+    struct stream *stream;
+    int r = capture_spare_take(pool->capture, &stream);
 
-    if (!stream)
-        return -ENOMEM;
-    stream->fd = stream->write_fd = stream->low = -1;
+    if (r < 0)
+        return r;
     stream->process = process;
     stream->which = which;
     stream->pool = capture_pool_ref(pool);
     stream->worker = pool->workers[process->worker];
     stream->moves = can_move(stream);
+    if (stream->moves)
+        gather_update(stream);
     enlist(stream);
     r = take_sink(stream, process->worker);
     if (r >= 0)
-        r = open_pipe(stream);
-    if (r >= 0)
         r = give_to_reader(stream);
-    if (r >= 0)
-        r = gather_add(stream);
     if (r < 0) {
         stream_free(stream);
         return r;
@@ -427,8 +414,7 @@ int stream_new(
 struct stream *stream_free(struct stream *stream) {
     struct capture_pool *pool = stream->pool;
 
-    if (stream->process)
-        stream->process->streams[stream->which] = NULL;
+    leave_process(stream);
     if (stream->fd >= 0) {
         gather_remove(stream);
         close(stream->fd);

@@ -79,6 +79,33 @@ static void close_others(const struct child *child) {
     raw(SYS_close_range, next, UINT_MAX, 0);
 }
 
+/* Whether a number that is given is also one that is still to be passed. */
+static bool is_in_the_way(const struct child *child) {
+    size_t count = child->rendered.n_descriptors;
+    int last = child->rendered.descriptors[count - 1].to;
+
+    for (size_t i = 0; i < count; i++)
+        if (child->rendered.descriptors[i].from <= last)
+            return true;
+    return false;
+}
+
+static long move_away(struct child *child) {
+    struct child_descriptor *descriptors = child->rendered.descriptors;
+    size_t count = child->rendered.n_descriptors;
+    int above = MAX(highest_needed(child), descriptors[count - 1].to) + 1;
+
+    for (size_t i = 0; i < count; i++) {
+        long fd = raw(SYS_fcntl, descriptors[i].from, F_DUPFD_CLOEXEC, above);
+
+        child->fault.detail = descriptors[i].to;
+        if (fd < 0)
+            return fd;
+        descriptors[i].from = (int)fd;
+    }
+    return 0;
+}
+
 /* First out of each other's way, then into place. */
 static long pass_files(struct child *child) {
     struct child_descriptor *descriptors = child->rendered.descriptors;
@@ -89,15 +116,9 @@ static long pass_files(struct child *child) {
             raw(SYS_close, child->group);
         return 0;
     }
-    int above = MAX(highest_needed(child), descriptors[count - 1].to) + 1;
-    for (size_t i = 0; i < count; i++) {
-        long fd = raw(SYS_fcntl, descriptors[i].from, F_DUPFD_CLOEXEC, above);
-
-        child->fault.detail = descriptors[i].to;
-        if (fd < 0)
-            return fd;
-        descriptors[i].from = (int)fd;
-    }
+    long moved = is_in_the_way(child) ? move_away(child) : 0;
+    if (moved < 0)
+        return moved;
     for (size_t i = 0; i < count; i++) {
         long r = raw(SYS_dup3, descriptors[i].from, descriptors[i].to, 0);
 

@@ -117,14 +117,17 @@ static int write_hole(struct tap *tap, const struct chunk *chunk) {
 }
 
 static int write_after_rest(struct tap *tap, struct chunk *chunk) {
+    int r;
+
     switch (chunk->kind) {
     case CHUNK_HOLE:
         return write_hole(tap, chunk);
     case CHUNK_NOTE:
         return write_note(tap, chunk->bytes, chunk->length);
     case CHUNK_ORPHAN:
-        tap->tag.orphan = true;
-        return 0;
+        r = tell_suppressed(tap);
+        tap->tag.orphan = r >= 0;
+        return r;
     case CHUNK_END:
         return tell_suppressed(tap);
     case CHUNK_BYTES:

@@ -141,6 +141,19 @@ Test(peek, tells_of_the_file_and_of_an_unfinished_line)
     rig_finish(&rig);
 }
 
+/* Its end comes a little after the process's. */
+static struct seen look_when_over(struct seen *ret_again) {
+    struct seen seen = look();
+
+    *ret_again = look();
+    while (strcmp(seen.pending, ret_again->pending) != 0) {
+        seen_free(&seen);
+        seen = *ret_again;
+        *ret_again = look();
+    }
+    return seen;
+}
+
 #define LINES 3000 /* more than what is rendered at once */
 
 /* Torn lines, notes, holes, ends, orphans and a rate limit, while nothing can be written. */
@@ -160,11 +173,10 @@ static void check_format(enum frame_format format) {
     read_bytes(LINES * 14 + 8 + 15);
     rig_write(&a, FRAME_ERR, "no end");
     rig_end(&a, NULL);
-    struct seen first = look(), second = look();
+    struct seen second, first = look_when_over(&second);
     cr_assert(strstr(first.pending, "line 00000999") && strstr(first.pending, "suppressed"));
     cr_assert_not(strstr(first.pending, "and a rest"));
     cr_assert_not(first.is_cut);
-    cr_assert_str_eq(first.pending, second.pending);
     setrlimit(RLIMIT_FSIZE, &before);
     rig_turn_until(&rig, &rig.recoveries, 1);
     check_told(&second);

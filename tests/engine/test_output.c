@@ -56,9 +56,13 @@ Test(output, our_copies_of_its_ends_are_closed)
     stage_open(&stage);
     struct capture_settings capture = stage_capture(&stage);
     struct engine_pool *pool = captured_pool(&stage, &capture, stage_version(&stage, STAY));
-    unsigned before = count_write_ends();
     stage_start(&stage, pool);
     stage_await(&stage, REPORT_READY, 0);
+    unsigned before = count_write_ends(); /* those of pipes that were made ahead */
+    for (int i = 0; i < 5; i++) {
+        engine_command_all(stage.engine, EVENT_RESTART);
+        stage_await(&stage, REPORT_READY, 0);
+    }
     cr_assert_eq(count_write_ends(), before);
     stage_close(&stage);
 }
@@ -167,15 +171,16 @@ Test(output, a_program_that_is_not_there_leaves_nothing_open)
     struct pool_settings settings = stage_settings(version);
     settings.capture = &capture;
     struct engine_pool *pool = stage_pool(&stage, &settings);
-    unsigned before = count_descriptors();
-    for (int i = 0; i < 10; i++) {
+    unsigned before = 0;
+    for (int i = 0; i < 30; i++) {
+        before = i == 10 ? count_descriptors() : before;
         stage_start(&stage, pool);
         stage_await(&stage, REPORT_GIVEN_UP, 0);
     }
     engine_worker(pool, 0, &facts);
     cr_assert_eq(facts.cause.kind, CAUSE_EXEC);
     cr_assert_null(facts.words);
-    while (count_descriptors() > before + 8) /* the file, and the last ones still open */
+    while (count_descriptors() > before)
         stage_turn(&stage);
     stage_close(&stage);
 }
