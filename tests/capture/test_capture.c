@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -344,6 +345,35 @@ Test(capture, drops_and_says_how_much_where_it_is_missing)
     cr_assert_gt(missing, 1000);
     cr_assert_leq(missing - dropped, 1);
     free(log);
+    rig_finish(&rig);
+}
+
+/* Deaths in quick succession: before they are too many, the thread is woken without the loop. */
+Test(capture, does_not_let_many_wait_for_the_thread)
+{
+    struct rig rig;
+    unsigned written = 0;
+
+    rig_init(&rig);
+    rig_open(&rig);
+    for (uint32_t i = 1; i <= 16; i++) {
+        struct rig_process a = rig_start(&rig, 0, i);
+
+        rig_write(&a, FRAME_OUT, "dies\n");
+        rig_write(&a, FRAME_ERR, "so\n");
+        rig_end(&a, NULL);
+        if (i == 1)
+            rig_turn_until_ended(&rig); /* the thread sleeps */
+    }
+    while (written < 2) {
+        char *log = rig_read(&rig, "web.log");
+
+        written = rig_count(log, "dies\n");
+        free(log);
+        sched_yield();
+    }
+    rig_turn_until_ended(&rig);
+    rig_close(&rig);
     rig_finish(&rig);
 }
 

@@ -86,6 +86,15 @@ def test_all_of_it_is_there_at_the_end(tmp_path, style):
         *(str(n) for n in range(1, 100001)), "the end"]
 
 
+def test_what_dies_at_once_again_and_again(tmp_path):
+    result = run("-q", "--restart", "always", "--backoff", "none", "--max-restarts", "3000",
+                 "--log", str(tmp_path), "--name", "web", "--",
+                 *settings.play("say:here I am", "exit:1"))
+    assert result.returncode == 1, result.stderr
+    rows = [LINE.fullmatch(row).groups() for row in show(tmp_path).splitlines()]
+    assert [(int(row[3]), row[7]) for row in rows] == [(n, "here I am") for n in range(1, 3002)]
+
+
 def test_what_is_rotated_is_compressed(brood, tmp_path):
     b = brood("--name", "web", "--log", tmp_path, "--log-max-size", "64K",
               cmd=script("seq 1 5000; exec sleep 1000"))
