@@ -20,6 +20,7 @@ LINE = 100         # bytes; worker_lines.c writes such lines
 ROOM = 1 << 30     # a tmpfs with that much room is where the lines go
 LINE_MS, MANY = 100, 1000
 SETTLE_SECONDS = 2
+RESTED_US = 20000  # long enough for a processor to fall asleep
 MANY_SECONDS, MANY_ROUNDS = 2, 6  # each round; rounds, of which --quick takes a third
 
 
@@ -129,16 +130,6 @@ def _logging(supervisor, style, *options):
         supervisor.begin, job, "--log", job.dir, "--log-style", style, *options))
 
 
-def _shares(stage, key, rounds):
-    """How much of a core the supervisor takes, %, in each of `rounds` intervals."""
-    pids = stage.pids(key)[1]
-    for _ in range(rounds):
-        begin, before = time.monotonic_ns(), proc.cpu_ns(pids)
-        time.sleep(MANY_SECONDS)
-        spent = proc.cpu_ns(pids) - before
-        yield 100 * spent / (time.monotonic_ns() - begin)
-
-
 def _share(bench, supervisor, style, rounds):
     """How much of a core the supervisor takes, %, in each of `rounds` intervals."""
     bench.say(f"{supervisor.name}: {MANY} workers that log, {style}")
@@ -186,9 +177,12 @@ def many(bench, name):
 def restart(bench, name):
     section = Section(
         name, "one restart of a worker whose output is captured",
-        "As in `restart`, with --log against without, in turns.", pair_columns("without", "with"))
+        "As in `restart`, with --log against without, in turns; rested: one restart each"
+        f" {RESTED_US // 1000} ms.", pair_columns("without", "with"))
     for supervisor in bench.supervisors:
-        if supervisor.brood:
-            pair(bench, section, supervisor.name, ("without", supervisor, 1),
-                 ("with", _logging(supervisor, "text"), 1), 4 * bench.rounds)
+        if not supervisor.brood:
+            continue
+        both = ("without", supervisor, 1), ("with", _logging(supervisor, "text"), 1)
+        pair(bench, section, supervisor.name, *both, 4 * bench.rounds)
+        pair(bench, section, f"{supervisor.name}, rested", *both, bench.rounds, pace=RESTED_US)
     return section

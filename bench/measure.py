@@ -156,12 +156,12 @@ def pair_columns(base, other):
             Column("high", "75 %", "{:.2f}"), Column("n", "n", "{}")]
 
 
-def pair(bench, section, name, base, other, rounds):
+def pair(bench, section, name, base, other, rounds, **options):
     """A row for restarts of `other` beside those of `base`: each is (key, supervisor, workers)."""
     taken = {base[0]: Samples(), other[0]: Samples()}
     with staged(bench) as stage:
         for key, supervisor, n in (base, other):
-            stage.start(key, supervisor, n)
+            stage.start(key, supervisor, n, **options)
         stage.wait_up()
         for key in list(stage.samplers):  # warm-up, not counted
             stage.attempt(key, lambda sampler: sampler.ask("restart 50"))
