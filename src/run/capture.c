@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,13 @@
 #include "run/sink_journal.h"
 #include "run/sink_syslog.h"
 
-/* Of one worker, open at once: those of a process, of its replacement, of orphans, of the dead. */
-#define STREAMS_MAX 32
+/*
+ * Of one worker: so many streams are nothing to think about. More can have all the bytes that these
+ * could have, be it for a disk that stands still for a moment, or be held open by orphans.
+ */
+#define STREAMS_FEW 32
+#define WAITING_MAX 1024
+#define OPEN_MAX    256
 
 static void destroy(struct capture *capture) {
     capture_pipes_finish(capture);
@@ -278,25 +284,45 @@ static int worker_reserve(struct capture_pool *pool, uint32_t worker) {
 }
 
 /*
- * What a dead process has left in its pipe waits for room like any other; but where processes die
- * one after another while nothing can be written, there has to be an end to that.
+ * What a dead process has left waits for room like any other; but where processes die one after
+ * another while nothing can be written, or leave orphans, there has to be an end to that.
  */
+static bool has_room(const struct capture_pool *pool, uint32_t number) {
+    const struct capture_worker *worker = pool->workers[number];
+
+    if (worker->streams < STREAMS_FEW)
+        return true;
+    struct backlog backlog = stream_backlog(worker, pool->capture->streams);
+
+    return backlog.open < OPEN_MAX && backlog.waiting < WAITING_MAX &&
+           backlog.bytes < (size_t)STREAMS_FEW * pool->settings.buffer;
+}
+
+static void tell_trouble(const struct capture_process *process, int error) {
+    const struct capture_options *options = &process->pool->capture->options;
+    char name[128];
+
+    snprintf(name, sizeof(name), "%s/%" PRIu32, process->pool->name, process->worker);
+    if (options->trouble)
+        options->trouble(options->data, name, error);
+}
+
+/* Said at once, and in the worker's log once there is room. */
 static void miss(struct capture_process *process) {
     process->missed = true;
-    process->pool->workers[process->worker]->missed++;
+    if (process->pool->workers[process->worker]->missed++ == 0)
+        tell_trouble(process, EUSERS);
 }
 
 static int open_streams(struct capture_process *process) {
     const struct capture_pool *pool = process->pool;
     int r = 0;
 
-    unsigned streams = pool->workers[process->worker]->streams;
-
-    if (streams >= STREAMS_MAX) {
+    if (!has_room(pool, process->worker)) {
         miss(process);
         return 0;
     }
-    if (streams >= STREAMS_MAX / 2)
+    if (pool->workers[process->worker]->streams >= STREAMS_FEW / 2)
         gather_hurry_writers(pool->capture);
     for (int i = 0; i < FRAME_STREAM_MAX && r >= 0; i++)
         if (pool->settings.targets[i] != CAPTURE_NONE)
@@ -351,6 +377,7 @@ static void note_missed(struct capture_process *process) {
         worker->missed);
     worker->missed = 0;
     note(process, text);
+    tell_trouble(process, 0);
 }
 
 void capture_process_started(struct capture_process *process, pid_t pid) {
@@ -449,6 +476,11 @@ const char *capture_explain(const char *sink, int error, char *buffer, size_t si
 
     if (error == 0)
         snprintf(buffer, size, "%s: can be written again", sink);
+    else if (error == EUSERS)
+        snprintf(buffer, size,
+            "%s: the output of too many dead processes waits, or is held open by what they left; "
+            "that of new ones is lost until there is room",
+            sink);
     else
         snprintf(buffer, size, "%s: %s; output waits or is dropped, trying again", sink,
             what ? what : "unknown error");

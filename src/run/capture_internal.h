@@ -206,6 +206,15 @@ size_t stream_look(struct stream *stream, size_t share);
 int stream_new(
     struct capture_process *process, enum frame_stream which, struct stream **ret_stream);
 
+/* What a worker's processes have to be written yet, or hold open. */
+struct backlog {
+    unsigned open;    /* pipes, also those that only an orphan still holds */
+    unsigned waiting; /* streams of processes that have ended, for the thread */
+    size_t bytes;     /* … and what is in these, or can be */
+};
+
+struct backlog stream_backlog(const struct capture_worker *worker, const struct stream *all);
+
 /* Reads what there is room for, and is there; what is left at the end is brood's. */
 void stream_drain(struct stream *stream);
 

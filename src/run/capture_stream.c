@@ -92,8 +92,10 @@ static void count_lost(struct stream *stream, const char *bytes, size_t n) {
 
 /* Where there is room again, what is missing is said first. */
 static void confess(struct stream *stream) {
-    struct chunk *hole = chunk_new(CHUNK_HOLE, &stream->tap, 0);
+    bool is_hole = stream->lost_lines > 0 || stream->mid_line;
+    struct chunk *hole = is_hole ? chunk_new(CHUNK_HOLE, &stream->tap, 0) : NULL;
 
+    stream->dropping = stream->dropping && is_hole;
     if (!hole)
         return;
     hole->lines = stream->lost_lines + stream->mid_line;
@@ -205,6 +207,23 @@ static size_t read_some(struct stream *stream, size_t most) {
 static void hold_back(struct stream *stream) {
     if (writer_ask_for_room(stream->sink->writer, &stream->tap, limit_of(stream) / 2))
         set_muted(stream, true);
+}
+
+struct backlog stream_backlog(const struct capture_worker *worker, const struct stream *all) {
+    struct backlog backlog = {0};
+
+    for (const struct stream *s = all; s; s = s->next) {
+        if (s->worker != worker)
+            continue;
+        size_t queued = writer_queued(s->sink->writer, &s->tap);
+
+        backlog.open += s->fd >= 0;
+        if (s->process || (queued == 0 && !s->is_muted && !s->is_over))
+            continue;
+        backlog.waiting++;
+        backlog.bytes += s->is_muted ? limit_of(s) : queued;
+    }
+    return backlog;
 }
 
 void stream_look_again(struct stream *stream) {

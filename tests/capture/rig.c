@@ -106,6 +106,15 @@ void rig_turn_until(struct rig *rig, const unsigned *number, unsigned wanted) {
         cr_assert_geq(loop_turn(rig->loop, true), 0);
 }
 
+void rig_spoil(struct rig *rig, char place[96]) {
+    snprintf(place, 96, "%s/logs", rig->directory);
+    close(open(place, O_CREAT | O_WRONLY, 0600));
+    rig->settings.file.directory = place;
+    rig_open(rig);
+    rig_turn_until(rig, &rig->troubles, 1);
+    cr_assert_eq(rig->last_error, ENOTDIR);
+}
+
 void rig_turn_until_ended(struct rig *rig) {
     while (capture_pool_facts(rig->pool).streams > 0)
         cr_assert_geq(loop_turn(rig->loop, true), 0);

@@ -52,6 +52,9 @@ void rig_write(const struct rig_process *process, enum frame_stream stream, cons
 /* Closes the ends and ends the process. */
 void rig_end(struct rig_process *process, struct buffer *ret_words);
 
+/* Opens it with a file in the directory's place: nothing can be written until that goes. */
+void rig_spoil(struct rig *rig, char place[96]);
+
 /* Turns the loop until the number has come up to `wanted`. */
 void rig_turn_until(struct rig *rig, const unsigned *number, unsigned wanted);
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,16 +143,6 @@ Test(capture, remembers_the_last_words)
     rig_finish(&rig);
 }
 
-/* The directory's place is taken by a file: nothing can be written until it goes. */
-static void spoil(struct rig *rig, char place[96]) {
-    snprintf(place, 96, "%s/logs", rig->directory);
-    close(open(place, O_CREAT | O_WRONLY, 0600));
-    rig->settings.file.directory = place;
-    rig_open(rig);
-    rig_turn_until(rig, &rig->troubles, 1);
-    cr_assert_eq(rig->last_error, ENOTDIR);
-}
-
 /* Nothing can be written, and what came last is in the pipe still: the cause is what matters. */
 Test(capture, remembers_the_last_words_that_wait_in_the_pipe)
 {
@@ -164,7 +153,7 @@ Test(capture, remembers_the_last_words_that_wait_in_the_pipe)
     rig_init(&rig);
     rig.settings.last_words = 30;
     rig.settings.buffer = CAPTURE_BUFFER_MIN;
-    spoil(&rig, place);
+    rig_spoil(&rig, place);
     struct rig_process a = rig_start(&rig, 0, 1);
     for (unsigned i = 0; i < 3000; i++) {
         snprintf(line, sizeof(line), "error %u\n", i);
@@ -261,7 +250,7 @@ Test(capture, holds_back_the_worker_that_writes_and_no_other)
     char place[96];
 
     rig_init(&rig);
-    spoil(&rig, place);
+    rig_spoil(&rig, place);
     struct capture_settings other = rig.settings;
     struct capture_pool *pool;
     other.pool = "other";
@@ -310,7 +299,7 @@ Test(capture, drops_and_says_how_much_where_it_is_missing)
 
     rig_init(&rig);
     rig.settings.overflow = CAPTURE_DROP;
-    spoil(&rig, place);
+    rig_spoil(&rig, place);
     struct rig_process a = rig_start(&rig, 0, 1);
     for (unsigned i = 0; i < total; i++) {
         snprintf(line, sizeof(line), "line %08u\n", i);
@@ -344,69 +333,6 @@ Test(capture, drops_and_says_how_much_where_it_is_missing)
     cr_assert_eq(last, total, "%u of %u", last, total);
     cr_assert_gt(missing, 1000);
     cr_assert_leq(missing - dropped, 1);
-    free(log);
-    rig_finish(&rig);
-}
-
-/* Deaths in quick succession: before they are too many, the thread is woken without the loop. */
-Test(capture, does_not_let_many_wait_for_the_thread)
-{
-    struct rig rig;
-    unsigned written = 0;
-
-    rig_init(&rig);
-    rig_open(&rig);
-    for (uint32_t i = 1; i <= 16; i++) {
-        struct rig_process a = rig_start(&rig, 0, i);
-
-        rig_write(&a, FRAME_OUT, "dies\n");
-        rig_write(&a, FRAME_ERR, "so\n");
-        rig_end(&a, NULL);
-        if (i == 1)
-            rig_turn_until_ended(&rig); /* the thread sleeps */
-    }
-    while (written < 2) {
-        char *log = rig_read(&rig, "web.log");
-
-        written = rig_count(log, "dies\n");
-        free(log);
-        sched_yield();
-    }
-    rig_turn_until_ended(&rig);
-    rig_close(&rig);
-    rig_finish(&rig);
-}
-
-/* Deaths without end while nothing can be written: memory and descriptors are bounded. */
-Test(capture, misses_processes_when_too_many_wait_and_says_so)
-{
-    struct rig rig;
-    char place[96];
-
-    rig_init(&rig);
-    spoil(&rig, place);
-    for (uint32_t i = 1; i <= 100; i++) {
-        struct rig_process a = rig_start(&rig, 0, i);
-
-        rig_write(&a, FRAME_OUT, "dies\n");
-        rig_end(&a, NULL);
-    }
-    cr_assert_leq(capture_pool_facts(rig.pool).streams, 32);
-    unlink(place);
-    rig_turn_until_ended(&rig);
-    struct rig_process a = rig_start(&rig, 0, 101);
-    rig_end(&a, NULL);
-    rig_turn_until_ended(&rig);
-    rig_close(&rig);
-    char *log = rig_read(&rig, "logs/web.log");
-    unsigned missing = 0, n;
-    for (const char *at = log; (at = strstr(at, "err! the output of ")); at++) {
-        cr_assert_eq(sscanf(at, "err! the output of %u processes before", &n), 1);
-        missing += n;
-    }
-    cr_assert(strstr(log, "#101] err! the output of "), "%s", log);
-    cr_assert_eq(rig_count(log, "dies\n") + missing, 100, "%s", log);
-    cr_assert_geq(rig_count(log, "dies\n"), 16, "%s", log);
     free(log);
     rig_finish(&rig);
 }
@@ -480,7 +406,7 @@ Test(capture, says_what_is_missing_before_the_end_of_the_process)
     rig_init(&rig);
     rig.settings.overflow = CAPTURE_DROP;
     rig.settings.buffer = 20000;
-    spoil(&rig, place);
+    rig_spoil(&rig, place);
     struct rig_process a = rig_start(&rig, 0, 1);
     memset(filler, 'x', 60000);
     memcpy(filler + 15000, "\nbegun", 6);
