@@ -127,8 +127,7 @@ static enum judgement judge_up(enum worker_state state) {
 
 /* A number that went and came back meanwhile begins with the first generation again. */
 static bool is_another(const struct worker_facts *facts, const struct mark *mark) {
-    return facts->generation != mark->generation ||
-           (facts->pid != mark->pid && facts->pid != 0);
+    return facts->generation != mark->generation || (facts->pid != mark->pid && facts->pid != 0);
 }
 
 static enum judgement judge_new(const struct worker_facts *facts, const struct mark *mark) {
